@@ -1,0 +1,26 @@
+#pragma once
+/* A growing array: `VEC(struct vma) vmas;` is {at, n, cap}, zero is empty. vec_push returns the
+ * address of a zeroed new last element, or NULL without memory. Elements move when it grows. */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VEC(type)                                                                                  \
+	struct {                                                                                   \
+		type *at;                                                                          \
+		size_t n, cap;                                                                     \
+	}
+
+void *vec_grow(void **at, size_t *n, size_t *cap, size_t size);
+
+#define vec_push(v)                                                                                \
+	((__typeof__((v)->at))vec_grow((void **)&(v)->at, &(v)->n, &(v)->cap, sizeof *(v)->at))
+
+#define vec_free(v)                                                                                \
+	do {                                                                                       \
+		free((v)->at);                                                                     \
+		(v)->at = NULL;                                                                    \
+		(v)->n = (v)->cap = 0;                                                             \
+	} while (0)
+
+#define vec_each(p, v) for (__typeof__((v)->at) p = (v)->at; p && p < (v)->at + (v)->n; p++)

@@ -1,0 +1,65 @@
+#pragma once
+/* The engine's front: freeze, save, restore. Runs in the container's monitor; the calling thread is
+ * the tracer of everything it stops. */
+#include "checkpoint/context.h"
+#include "image/image.h"
+
+/* Phases and volumes, for progress and --stats. Times are CLOCK_MONOTONIC ns. */
+struct engine_stats {
+	uint64_t start_ns, frozen_ns, collected_ns, memory_ns, done_ns; /* points in time; 0: not reached */
+	uint64_t bytes_done, bytes_total;                              /* memory */
+	uint64_t tasks, threads;
+};
+typedef void engine_progress_fn(void *arg, const struct engine_stats *st);
+
+/* A stopped tree. */
+struct frozen;
+
+/* Stops every task of the container (ptrace SEIZE + INTERRUPT, all threads, until no new one shows
+ * up). All or nothing: on failure the tree runs on. -ETIMEDOUT E_FREEZE, E_VFORK, E_TRACED. */
+int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_error *err);
+/* Lets it run on as if nothing had been (interrupted calls restart). NULL is fine. */
+void freeze_release(struct frozen *f);
+/* SIGKILLs init and thereby all, and waits until all are gone (as tracer). Init stays a zombie for
+ * its parent. */
+int freeze_kill(struct frozen *f, struct pidspace_error *err);
+
+struct checkpoint_options {
+	const struct space *space;
+	int image_fd;
+	enum image_compress compress;
+	bool leave_running;
+	bool check_only;         /* image_fd unused: fills refusals and lets the tree run on */
+	struct frozen *frozen;   /* of a paused container, borrowed: used instead of freezing, stays frozen
+	                            unless killed; NULL: freeze here */
+	const void *container;   /* packed Container message that goes into the image */
+	size_t container_len;
+	const struct external *externals;
+	size_t n_externals;
+	engine_progress_fn *progress; /* may be NULL; called a few times a second */
+	void *progress_arg;
+};
+/* Saves. After success without leave_running the tree has been killed (init is a zombie, its status
+ * SIGKILL). On any failure the tree runs on untouched (stays frozen when it was paused). *ret_refusals
+ * (malloc'd, the caller frees) lists everything that cannot be carried; if there is any, the result is
+ * -ENOTSUP and err is E_REFUSED naming the first and the count. */
+int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refusals,
+		   size_t *ret_n_refusals, struct engine_stats *ret_stats, struct pidspace_error *err);
+
+struct restore_options {
+	struct image_reader *image;    /* positioned after HOST and CONTAINER */
+	const struct space_options *space; /* namespaces to make; clocks are filled in by the caller */
+	struct external *externals;    /* fds to stand in; "console" comes back with the pty master */
+	size_t n_externals;
+	enum file_policy files;
+	engine_progress_fn *progress;
+	void *progress_arg;
+	/* Called once everything stands and nothing has run yet, right before the commit: the caller
+	 * publishes the container here; a negative answer undoes the restore. */
+	int (*commit)(void *arg, const struct space *s, struct pidspace_error *err);
+	void *commit_arg;
+};
+/* Restores into new namespaces. Success: the tree runs, *ret reaches it, init is the caller's child.
+ * Failure: nothing is left. */
+int restore_run(const struct restore_options *o, struct space *ret, struct refusal **ret_refusals,
+		size_t *ret_n_refusals, struct engine_stats *ret_stats, struct pidspace_error *err);

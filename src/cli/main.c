@@ -1,0 +1,6 @@
+#include <pidspace/pidspace.h>
+
+int main(void)
+{
+	return 0;
+}

@@ -1,0 +1,75 @@
+#pragma once
+/* The stream a checkpoint is: frames written front to back without seeking, so that a file, a pipe
+ * and a socket are the same.
+ *
+ *   magic "PIDSPACE" | format version u32 | required features u64 | host facts (frame HOST) ...
+ *   frame: { type u16, flags u16, length u64, crc32c of header, crc32c of payload } payload
+ *   ... metadata frames ..., page frames ..., COMMIT { frame count, digest } [INDEX for files]
+ *
+ * Without a valid COMMIT nothing may become visible. Numbers are little-endian. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pidspace/error.h>
+#include "image/frame.h"
+
+enum image_compress { IMAGE_NONE, IMAGE_LZ4, IMAGE_ZSTD };
+
+struct image_writer;
+struct image_reader;
+
+/* --- writing --- */
+
+/* Starts a stream on fd (borrowed; file, pipe or socket). Writes magic and header. */
+int image_writer_new(struct image_writer **ret, int fd, enum image_compress c, struct pidspace_error *err);
+
+/* One metadata frame. */
+int image_write(struct image_writer *w, uint16_t type, const void *body, size_t len,
+		struct pidspace_error *err);
+
+/* Pages of one address space. A run is `bytes` of memory at guest address `address`, page aligned;
+ * the writer takes buffers of up to IMAGE_BLOCK bytes, filled by the caller, and compresses and
+ * writes them in order with worker threads; zero pages are dropped from the payload and noted.
+ * image_page_buffer() lends the next free buffer (waiting for a worker if all are busy);
+ * image_write_pages() gives it back with its content: runs[] describe consecutive pieces of it. */
+#define IMAGE_BLOCK ((size_t)4 << 20)
+struct image_run {
+	uint64_t address, bytes;
+};
+void *image_page_buffer(struct image_writer *w);
+int image_write_pages(struct image_writer *w, uint32_t space_id, uint32_t phase, void *buffer,
+		      const struct image_run *runs, size_t n_runs, struct pidspace_error *err);
+
+/* Ends the stream: waits for workers, writes COMMIT (and INDEX when fd is a regular file). */
+int image_commit(struct image_writer *w, struct pidspace_error *err);
+uint64_t image_bytes_written(const struct image_writer *w);
+void image_writer_free(struct image_writer *w); /* without commit: the stream stays invalid */
+
+/* --- reading --- */
+
+/* Reads and checks magic and header; fd borrowed. Errors name frame and offset: E_IMAGE_MAGIC,
+ * E_IMAGE_VERSION, E_IMAGE_FEATURE, E_IMAGE_CORRUPT, E_IMAGE_TRUNCATED. */
+int image_reader_new(struct image_reader **ret, int fd, struct pidspace_error *err);
+
+struct image_frame {
+	uint16_t type;
+	const void *body; /* metadata: valid until the next image_next */
+	size_t len;
+	uint64_t number, offset;
+	/* type FRAME_PAGES: decoded. data holds the bytes of all non-zero runs one after the other. */
+	uint32_t space_id, phase;
+	const struct image_page_run *runs;
+	size_t n_runs;
+	const void *data;
+	size_t data_len;
+	int64_t file_offset; /* >= 0: data lies raw at this offset of the (regular) file */
+};
+struct image_page_run {
+	uint64_t address, bytes;
+	bool zero; /* no bytes in data */
+};
+
+/* The next frame, checked. 1: a frame; 0: after COMMIT, the stream was whole; -errno. */
+int image_next(struct image_reader *r, struct image_frame *ret, struct pidspace_error *err);
+void image_reader_free(struct image_reader *r);

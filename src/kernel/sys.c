@@ -1,0 +1,46 @@
+#include "kernel/sys.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ERRNO(x)                                                                                   \
+	({                                                                                         \
+		long r_ = (x);                                                                     \
+		r_ < 0 ? -errno : r_;                                                              \
+	})
+
+int sys_pidfd_open(pid_t pid, unsigned flags)
+{
+	return (int)ERRNO(syscall(SYS_pidfd_open, pid, flags));
+}
+
+int sys_pidfd_send_signal(int pidfd, int sig)
+{
+	return (int)ERRNO(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0));
+}
+
+int sys_pidfd_getfd(int pidfd, int fd)
+{
+	return (int)ERRNO(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+}
+
+int sys_kcmp(pid_t a, pid_t b, int type, unsigned long ia, unsigned long ib)
+{
+	return (int)ERRNO(syscall(SYS_kcmp, a, b, type, ia, ib));
+}
+
+int sys_tgkill(pid_t tgid, pid_t tid, int sig)
+{
+	return (int)ERRNO(syscall(SYS_tgkill, tgid, tid, sig));
+}
+
+int sys_get_robust_list(pid_t tid, uint64_t *ret_head, uint64_t *ret_len)
+{
+	return (int)ERRNO(syscall(SYS_get_robust_list, tid, ret_head, ret_len));
+}
+
+pid_t sys_clone3(const struct sys_clone_args *args)
+{
+	return (pid_t)ERRNO(syscall(SYS_clone3, args, sizeof *args));
+}
