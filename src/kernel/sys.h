@@ -87,3 +87,19 @@ struct sys_kcmp_epoll_slot {
 #define SYS_PR_TIMER_CREATE_RESTORE_IDS 77 /* 6.15 */
 #define SYS_PR_GET_TID_ADDRESS 40
 #define SYS_CLONE_NEWTIME 0x80
+
+/* PROCMAP_QUERY on /proc/PID/maps, include/uapi/linux/fs.h struct procmap_query, Linux 6.11. */
+struct sys_procmap_query {
+	uint64_t size, query_flags, query_addr;
+	uint64_t vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
+	uint32_t dev_major, dev_minor, vma_name_size, build_id_size;
+	uint64_t vma_name_addr, build_id_addr;
+};
+#define SYS_PROCMAP_QUERY _IOWR('f', 17, struct sys_procmap_query)
+
+/* userfaultfd features, include/uapi/linux/userfaultfd.h: 6.4 and 6.7. */
+#define SYS_UFFD_FEATURE_WP_UNPOPULATED (1ULL << 13)
+#define SYS_UFFD_FEATURE_WP_ASYNC (1ULL << 15)
+
+/* Expirations not yet read, include/uapi/linux/timerfd.h, Linux 3.18. */
+#define SYS_TFD_IOC_SET_TICKS _IOW('T', 0, uint64_t)
