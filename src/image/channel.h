@@ -1,0 +1,37 @@
+#pragma once
+/* One end of the stream: a borrowed descriptor of a file, pipe or socket, read or written front to
+ * back. It is never read beyond what was asked for, except when it is a regular file: on a socket the
+ * two sides talk on after the image. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct channel {
+	int fd;
+	bool regular, socket;
+	bool no_nowait;   /* RWF_NOWAIT is not to be had here */
+	int cancel;       /* eventfd, owned; readable: whoever waits gives up with -ECANCELED. -1: none */
+	uint64_t base;    /* offset in the file (regular) of the stream's first byte */
+	uint64_t pos;     /* bytes of the stream that have passed */
+	uint8_t *ahead;   /* reading a regular file: what was read but not asked for yet */
+	size_t ahead_at, ahead_len;
+};
+
+int channel_init(struct channel *c, int fd);
+void channel_done(struct channel *c);
+
+/* Lets channel_cancel() interrupt a thread that waits in the calls below. -errno. */
+int channel_make_cancellable(struct channel *c);
+void channel_cancel(struct channel *c);
+
+/* Writes everything; consumes iov. Neither SIGPIPE nor SIGXFSZ is left behind: -EPIPE, -EFBIG.
+ * Any other -errno of writev(2) as well. */
+int channel_write(struct channel *c, struct iovec *iov, size_t n);
+
+/* Reads n bytes, or what is there before the end; or -errno. */
+ssize_t channel_read(struct channel *c, void *buf, size_t n);
+
+/* Bytes left in a regular file; UINT64_MAX when nobody knows. */
+uint64_t channel_left(const struct channel *c);

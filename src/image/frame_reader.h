@@ -1,0 +1,48 @@
+#pragma once
+/* Frames of a stream one after the other: fetched in order, then checked and decoded by any thread. */
+#include "image/channel.h"
+#include "image/compress.h"
+#include "image/format.h"
+
+/* One frame with the memory for it, which is reused from frame to frame. */
+struct frame_slot {
+	struct format_head head;
+	uint8_t *in;       /* PAGES: the payload; mapped at first use */
+	uint8_t *data;     /* PAGES: decompressed; mapped at first use */
+	uint8_t *body;     /* metadata */
+	size_t body_size;  /* allocated */
+	struct image_page_run runs[FORMAT_MAX_RUNS];
+	struct image_frame frame;
+	int status;        /* 1: a frame, 0: the end of a whole stream, or -errno with error set */
+	struct pidspace_error error;
+};
+
+struct frame_reader {
+	struct channel in;
+	struct crc32c crc;
+	uint64_t features;
+	uint64_t frames;
+	struct format_digest digest; /* of the frames so far */
+	uint64_t n_pages;
+	struct format_digest index;  /* of the entries of the index, once it was read */
+	bool has_index;
+};
+
+/* Reads and checks the start of the stream. -errno with err. */
+int frame_reader_start(struct frame_reader *r, int fd, struct pidspace_error *err);
+void frame_reader_done(struct frame_reader *r);
+
+/* Reads the next frame into s; after COMMIT checks that the stream was whole and all that follows it.
+ * Sets and returns s->status. Nothing the frame says is believed yet, except by COMMIT. */
+int frame_fetch(struct frame_reader *r, struct frame_slot *s);
+
+/* Checks the payload and fills s->frame. Sets and returns s->status. Any thread. */
+int frame_check(const struct frame_reader *r, struct frame_slot *s, struct compress_state *state);
+
+/* Adds what the index must say of a checked frame of pages to a sum that r->index is compared with. */
+void frame_sum_entry(struct format_digest *sum, const struct image_frame *f);
+
+/* The index does not fit the frames: sets and returns s->status. */
+int frame_index_differs(struct frame_slot *s);
+
+void frame_slot_done(struct frame_slot *s);
