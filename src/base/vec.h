@@ -23,4 +23,6 @@ void *vec_grow(void **at, size_t *n, size_t *cap, size_t size);
 		(v)->n = (v)->cap = 0;                                                             \
 	} while (0)
 
-#define vec_each(p, v) for (__typeof__((v)->at) p = (v)->at; p && p < (v)->at + (v)->n; p++)
+/* ?: converts to a value, so that p itself is not const where *v is. */
+#define vec_each(p, v)                                                                             \
+	for (__typeof__(1 ? (v)->at : (v)->at) p = (v)->at; p && p < (v)->at + (v)->n; p++)

@@ -54,6 +54,13 @@ struct saved_object {
 	uint32_t id;
 };
 
+/* Bytes of a file that only the container has, to be written with the memory (kinds/content.h). */
+struct saved_content {
+	uint32_t id;            /* of the object */
+	int fd;                 /* ours, readable */
+	uint64_t size;          /* bytes */
+};
+
 struct image_writer;
 struct save_engine;
 
@@ -67,10 +74,15 @@ struct save {
 	size_t n_externals;
 	bool leave_running;           /* the tree goes on after the save: consume nothing */
 	int root_fd;                  /* the container's / (O_PATH): open paths below it */
+	VEC(struct saved_content) contents;
 	struct save_engine *engine;
 };
 
-/* The id of object (kind, dev, ino) in this image; *ret_new says it was met for the first time. */
+/* Closes and frees what save_* and the kinds put into s (not what the engine did: locals, infos). */
+void save_done(struct save *s);
+
+/* The id of object (kind, dev, ino) in this image; *ret_new says it was met for the first time. Ids
+ * are unique over all kinds of object. 0: no memory. */
 uint32_t save_object_id(struct save *s, uint32_t kind, dev_t dev, ino_t ino, bool *ret_new);
 
 /* Adds a row for description f (f may be NULL). Formats what; never fails. */
@@ -83,6 +95,13 @@ uint32_t save_file_id(const struct save *s, struct vpid pid, int fd);
 
 /* The external with this identity, or NULL. */
 const struct external *save_external(const struct save *s, dev_t dev, ino_t ino);
+
+/* The description with this id, or NULL. */
+struct saved_file *save_file(const struct save *s, uint32_t id);
+
+/* Does path, as the container sees it, name the very file st is of? Its descriptor (O_PATH), -ESTALE:
+ * something else has that name, or another -errno. */
+int save_open_same(const struct save *s, const char *path, const struct stat *st);
 
 /* Writes a metadata frame of the kind's own (content of a pipe, of a deleted file): type is from
  * image/frame.h, body a packed message. When s->out is NULL (check) does nothing. -errno. */
@@ -102,6 +121,26 @@ struct made_object {
 	void *data; /* freed with free() */
 };
 
+/* A metadata frame that a kind asks for by id. */
+struct kept_frame {
+	uint16_t type;
+	uint32_t id;
+	void *body; /* malloc'd */
+	size_t len;
+};
+
+/* A file whose bytes arrive with the memory, and what is set once they all are there. */
+struct placed_content {
+	uint32_t id;
+	int fd;                 /* ours, writable */
+	uint32_t seals;         /* F_ADD_SEALS; 0: none */
+	bool set_mode;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	int64_t mtime_ns;       /* CLOCK_REALTIME; 0: as it comes */
+};
+
 struct restore_engine;
 
 struct restore {
@@ -114,8 +153,14 @@ struct restore {
 	enum file_policy policy;
 	int root_fd;            /* the new container's / (O_PATH) */
 	bool privileged;        /* we have CAP_SYS_ADMIN in the first user namespace */
+	VEC(struct kept_frame) frames;
+	VEC(struct placed_content) contents;
 	struct restore_engine *engine;
 };
+
+/* Closes and frees what restore_* and the kinds put into r: objects, frames, contents, and the
+ * descriptors of files that the engine has not taken. */
+void restore_done(struct restore *r);
 
 /* The object's slot, made empty (fds -1) at first use. The pointer holds until the next call. */
 struct made_object *restore_object(struct restore *r, uint32_t kind, uint32_t id);
@@ -125,6 +170,10 @@ int restore_file_fd(const struct restore *r, uint32_t id);
 
 /* The packed body of the frame of this type whose first field (an id) is id, or NULL. Kept by the engine. */
 const void *restore_frame(const struct restore *r, uint32_t type, uint32_t id, size_t *ret_len);
+
+/* Keeps a copy of a frame for restore_frame(); its id is read from the message's first field. -ENOMEM,
+ * -EBADMSG. */
+int restore_keep_frame(struct restore *r, uint32_t type, const void *body, size_t len);
 
 struct external *restore_external(struct restore *r, const char *name);
 

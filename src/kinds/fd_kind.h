@@ -22,9 +22,32 @@
 #include "checkpoint/context.h"
 #include "open_file.pb-c.h"
 
+/* Ids as they stand in images: for ever, never reused. 20 to 39 are sockets and terminals. */
+enum fd_kind_id {
+	KIND_REGULAR = 1,
+	KIND_DELETED = 2,
+	KIND_DIRECTORY = 3,
+	KIND_DEVICE = 4,
+	KIND_OPATH = 5,
+	KIND_PROCFS = 6,
+	KIND_PIPE = 7,
+	KIND_FIFO = 8,
+	KIND_EVENTFD = 9,
+	KIND_TIMERFD = 10,
+	KIND_EPOLL = 11,
+	KIND_MEMFD = 12,
+	KIND_SIGNALFD = 13,
+	KIND_REFUSED = 1000, /* never in an image */
+
+	/* Objects that are no descriptions, in the same number space (save_object_id). */
+	OBJECT_SHARED_MEMORY = 1001,
+	OBJECT_DELETED_FILE = 1002,
+	OBJECT_TREE_FILE = 1003,
+};
+
 struct fd_kind {
 	const char *name; /* as `check` and `inspect` print it */
-	uint32_t id;      /* in images, never reused; see kinds/table.c */
+	uint32_t id;      /* enum fd_kind_id */
 
 	/* Is this description of this kind? Decides from f->link, f->st and f->info alone. */
 	bool (*claims)(const struct save *s, const struct saved_file *f);
@@ -52,3 +75,5 @@ struct fd_kind {
 /* All kinds, NULL at the end; the first that claims wins. The last claims everything and refuses. */
 extern const struct fd_kind *const fd_kinds[];
 const struct fd_kind *fd_kind_by_id(uint32_t id);
+/* The first kind that claims f; never NULL. */
+const struct fd_kind *fd_kind_of(const struct save *s, const struct saved_file *f);
