@@ -36,6 +36,9 @@ struct record {
 	char **command;          /* NULL-terminated */
 };
 void record_done(struct record *r);
+/* state.json in dir_fd. -ENOENT; -EBADMSG: not ours to understand. Saving replaces it atomically. */
+int record_load(struct record *ret, int dir_fd);
+int record_save(const struct record *r, int dir_fd);
 
 struct entry {
 	struct pidspace *registry; /* borrowed */
@@ -52,9 +55,12 @@ void entry_free(struct entry *e); /* NULL is fine; the container is untouched */
 int entry_list(struct pidspace *p, struct entry ***ret, size_t *ret_n, struct pidspace_error *err);
 void entry_list_free(struct entry **list);
 
-/* Reaches the container's PID space for reading and translation: from the monitor when one answers,
- * else by space_adopt(). space_done() releases it. -ESRCH E_STOPPED. */
+/* Reaches the container's PID space for reading and translation (space_adopt(), checked against the
+ * record). space_done() releases it. -ESRCH E_STOPPED. */
 int entry_space(struct entry *e, struct space *ret, struct pidspace_error *err);
+
+/* The same without proc_fd, for translation and signals: cheaper. */
+int entry_attach(struct entry *e, struct space *ret, struct pidspace_error *err);
 
 /* Whether a monitor answers; its host pid, or 0. */
 pid_t entry_monitor(struct entry *e);
@@ -64,6 +70,16 @@ pid_t entry_monitor(struct entry *e);
 /* Takes the name: makes NAME/ locked, without state.json. A dead leftover of a container that was run
  * with remove, or of a creator that died, gives way. -EEXIST E_NAME_IN_USE, -EINVAL E_NAME. */
 int entry_create(struct pidspace *p, const char *name, struct entry **ret, struct pidspace_error *err);
+
+/* Becomes the one that may be monitor of an existing container (the lock that entry_create() takes).
+ * -EWOULDBLOCK: another one is. It is given back when dir_fd and its copies are closed. */
+int entry_lock(struct entry *e);
+
+/* Fills init, init_start and pidns_ino for a container that has just come to life. */
+int entry_identify(struct entry *e, const struct space *s, struct pidspace_error *err);
+
+/* Connects to the monitor. -ECONNREFUSED: none lives. The descriptor is the caller's. */
+int entry_connect(struct entry *e);
 
 /* Writes the record. */
 int entry_save(struct entry *e, struct pidspace_error *err);

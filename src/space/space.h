@@ -39,6 +39,9 @@ int space_spawn(struct space *ret, const struct space_options *o, int (*first)(v
 /* Reaches a running container again through its init. -ESRCH when init is gone. */
 int space_adopt(struct space *ret, struct hpid init, struct pidspace_error *err);
 
+/* The same without proc_fd (-1), for translation and signals only: no process is started. */
+int space_attach(struct space *ret, struct hpid init, struct pidspace_error *err);
+
 void space_done(struct space *s);
 
 /* Translation by the kernel (ioctl_nsfs(2), Linux 6.11; before that by NSpid in the host's /proc).
