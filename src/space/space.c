@@ -52,33 +52,50 @@ static int enter(const struct space *s, int extra, struct pidspace_error *err)
 	return error_sys(err, -errno, "cannot enter the container's namespaces");
 }
 
-/* In a short-lived child: its own child is inside and sends a procfs of that PID namespace. */
+/* Is this a procfs of the container's PID namespace? */
+static bool proc_is_of(const struct space *s, int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstatat(fd, "1/ns/pid", &st, 0) == 0 && st.st_ino == s->pidns_ino;
+}
+
+/* The container has made its own /proc unusable: a new one can only be made by a process inside. */
+static int new_proc_inside(int sock)
+{
+	pid_t inner = clone_helper(0, SIGCHLD);
+
+	if (inner == 0) {
+		int fd = surroundings_new_proc();
+
+		_exit(fd < 0 || report_send(sock, REPORT_READY, hpid_of(0), &fd, 1) < 0 ? -fd : 0);
+	}
+	if (inner > 0) {
+		int status = 0;
+
+		waitpid(inner, &status, __WALL);
+		return WIFEXITED(status) ? -WEXITSTATUS(status) : -ESRCH;
+	}
+	return inner;
+}
+
+/* In a short-lived child. It stays out of the PID namespace as long as the container's own /proc
+ * will do: an adoption then uses up none of its numbers, and a checkpoint meets no stranger. */
 static _Noreturn void run_proc_helper(const struct space *s, int sock)
 {
 	struct pidspace_error err = {0};
-	pid_t inner;
+	int fd, r;
 
 	if (enter(s, 0, &err) < 0)
 		report_fail(sock, &err);
-	inner = clone_helper(0, SIGCHLD);
-	if (inner == 0) {
-		int fd = surroundings_open_proc();
-
-		/* In a user namespace the kernel refuses a fresh one once the container has covered
-		 * parts of its own; then its own must do. */
-		if (fd < 0)
-			fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0) {
-			error_sys(&err, -errno, "cannot open the container's /proc");
-			report_fail(sock, &err);
-		}
+	fd = surroundings_detach("/proc");
+	if (proc_is_of(s, fd))
 		_exit(report_send(sock, REPORT_READY, hpid_of(0), &fd, 1) < 0);
-	}
-	if (inner < 0) {
-		error_sys(&err, inner, "cannot enter the container's PID namespace");
+	r = new_proc_inside(sock);
+	if (r < 0) {
+		error_sys(&err, r, "cannot mount a procfs of the container");
 		report_fail(sock, &err);
 	}
-	reap(inner);
 	_exit(0);
 }
 

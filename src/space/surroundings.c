@@ -23,7 +23,7 @@
 #define OPEN_TREE_CLOEXEC O_CLOEXEC
 #endif
 
-int surroundings_open_proc(void)
+int surroundings_new_proc(void)
 {
 	_cleanup_close_ int fs = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
 	int fd;
@@ -34,6 +34,13 @@ int surroundings_open_proc(void)
 		return -errno;
 	fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
 			  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int surroundings_detach(const char *path)
+{
+	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
 	return fd < 0 ? -errno : fd;
 }
 
@@ -62,9 +69,9 @@ static int mount_proc(const char *root, int *ret_fd, struct pidspace_error *err)
 					       "it in a user namespace: run as root or uncover them"
 					     : "");
 	}
-	fd = (int)syscall(SYS_open_tree, AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	fd = surroundings_detach(at);
 	if (fd < 0)
-		return error_sys(err, -errno, "cannot open the container's %s", at);
+		return error_sys(err, fd, "cannot open the container's %s", at);
 	*ret_fd = fd;
 	return 0;
 }

@@ -6,5 +6,8 @@
  * of its own, attached nowhere, so that no mount made inside can cover any of it. */
 int surroundings_make(const struct space_options *o, int *ret_proc_fd, struct pidspace_error *err);
 
-/* A procfs of the calling process's PID namespace as a mount attached nowhere. -errno. */
-int surroundings_open_proc(void);
+/* A new procfs of the calling process's PID namespace as a mount attached nowhere. -errno. */
+int surroundings_new_proc(void);
+
+/* What is mounted on path as a mount attached nowhere, without the mounts below it. -errno. */
+int surroundings_detach(const char *path);

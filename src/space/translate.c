@@ -67,9 +67,10 @@ static int number_at(const struct space *s, const char *task, int depth, pid_t *
 	if (n == depth + 1) {
 		struct stat st;
 
-		/* Of a zombie the link is still there; without the right to read it nothing is told. */
+		/* A zombie still has the link. Without the right to read it (a task that is not
+		 * dumpable) it could be any container's task with this number: rather none. */
 		snprintf(path, sizeof path, "/proc/%s/ns/pid", task);
-		if (stat(path, &st) == 0 && st.st_ino != s->pidns_ino)
+		if (stat(path, &st) < 0 || st.st_ino != s->pidns_ino)
 			return -ESRCH;
 	}
 	if (s->proc_fd < 0) { /* nested ones cannot be told from a stranger's then */

@@ -65,6 +65,7 @@ static int end(struct space *s)
 
 static int sleeper(void *arg)
 {
+	prctl(PR_SET_DUMPABLE, 1); /* entering a user namespace took it away, exec would give it back */
 	for (;;)
 		pause();
 	return 0;
@@ -233,6 +234,7 @@ static int enter_body(void)
 	struct pidspace_error err = {0};
 	char *proc = NULL;
 	CHECK(fd_slurp_at(again.proc_fd, "1/status", &proc, NULL) == 0);
+	CHECK(faccessat(again.proc_fd, "1/fd/0", F_OK, AT_SYMLINK_NOFOLLOW) == 0);
 	CHECK(strstr(proc, "\nPid:\t1\n"));
 	free(proc);
 	CHECK(end(&s) == 0);
@@ -243,17 +245,30 @@ static int enter_body(void)
 	return 0;
 }
 
+/* The child of space_enter() says by a byte that it is readable. */
+static int told_sleeper(void *arg)
+{
+	prctl(PR_SET_DUMPABLE, 1);
+	if (write(*(int *)arg, "x", 1) != 1)
+		return 1;
+	return sleeper(NULL);
+}
+
 static int translate_body(void)
 {
 	struct space_options o = {0};
 	struct task_ref kid;
 	struct space s, other;
 	struct hpid h, h2;
+	char x;
+	int p[2];
 	struct vpid v, v2;
 
 	CHECK(spawn(&s, &o, sleeper, NULL) == 0);
 	CHECK(spawn(&other, &o, sleeper, NULL) == 0);
-	CHECK(space_enter(&s, sleeper, NULL, &kid, NULL) == 0);
+	CHECK(pipe2(p, O_CLOEXEC) == 0);
+	CHECK(space_enter(&s, told_sleeper, &p[1], &kid, NULL) == 0);
+	CHECK(read(p[0], &x, 1) == 1);
 	/* the kernel's answer and that of the search are one */
 	for (int n = 1; n <= 2; n++) {
 		CHECK(space_to_host(&s, vpid_of(n), &h) == 0);
@@ -288,7 +303,15 @@ static int recycle_body(void)
 
 	CHECK(pipe2(p, O_CLOEXEC) == 0);
 	CHECK(spawn(&s, &o, sleeper, NULL) == 0);
-	CHECK(space_enter(&s, sleeper, NULL, &old, NULL) == 0);
+	/* the kernel starts over at 300 (kernel/pid.c, RESERVED_PIDS) */
+	while (old.pid.n < 300) {
+		task_ref_done(&old);
+		CHECK(space_enter(&s, sleeper, NULL, &old, NULL) == 0);
+		if (old.pid.n < 300) {
+			CHECK(task_ref_kill(&old, SIGKILL) == 0);
+			CHECK(waitpid(old.host.n, &status, 0) == old.host.n);
+		}
+	}
 	CHECK(space_ref(&s, old.pid, &now) == 0);
 	CHECK(now.host.n == old.host.n);
 	CHECK(task_ref_kill(&now, SIGKILL) == 0);
