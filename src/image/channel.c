@@ -207,6 +207,23 @@ ssize_t channel_read(struct channel *c, void *buf, size_t n)
 	return (ssize_t)done;
 }
 
+int64_t channel_skip(struct channel *c, uint64_t n)
+{
+	uint64_t left = channel_left(c), have = c->ahead_len - c->ahead_at;
+
+	if (n > left)
+		n = left;
+	if (n <= have) {
+		c->ahead_at += n;
+	} else {
+		c->ahead_at = c->ahead_len = 0;
+		if (lseek(c->fd, (off_t)(n - have), SEEK_CUR) < 0)
+			return -errno;
+	}
+	c->pos += n;
+	return (int64_t)n;
+}
+
 uint64_t channel_left(const struct channel *c)
 {
 	struct stat st;

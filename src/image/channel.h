@@ -33,5 +33,8 @@ int channel_write(struct channel *c, struct iovec *iov, size_t n);
 /* Reads n bytes, or what is there before the end; or -errno. */
 ssize_t channel_read(struct channel *c, void *buf, size_t n);
 
+/* Passes over n bytes of a regular file, at most to its end; the bytes passed, or -errno. */
+int64_t channel_skip(struct channel *c, uint64_t n);
+
 /* Bytes left in a regular file; UINT64_MAX when nobody knows. */
 uint64_t channel_left(const struct channel *c);

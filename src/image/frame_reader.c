@@ -102,6 +102,27 @@ void frame_slot_done(struct frame_slot *s)
 	free(s->body);
 }
 
+/* The fixed part and the runs only; the data is passed over. */
+static int skip_pages(struct frame_reader *r, struct frame_slot *s)
+{
+	uint64_t n = s->head.length, runs;
+	struct format_pages p;
+
+	s->skipped = true;
+	if (n < FORMAT_PAGES_LEN)
+		return corrupt(s, "is too short for pages");
+	if (check_read(s, channel_read(&r->in, s->in, FORMAT_PAGES_LEN), FORMAT_PAGES_LEN) < 0)
+		return s->status;
+	const char *why = format_pages_decode(&p, s->in, n);
+	if (why)
+		return corrupt(s, why);
+	runs = (uint64_t)p.n_runs * FORMAT_RUN_LEN;
+	if (check_read(s, channel_read(&r->in, s->in + FORMAT_PAGES_LEN, runs), runs) < 0)
+		return s->status;
+	n -= FORMAT_PAGES_LEN + runs;
+	return check_read(s, (ssize_t)channel_skip(&r->in, n), n);
+}
+
 static int fetch_pages(struct frame_reader *r, struct frame_slot *s)
 {
 	uint64_t n = s->head.length;
@@ -111,6 +132,9 @@ static int fetch_pages(struct frame_reader *r, struct frame_slot *s)
 	if (!s->in && !(s->in = page_block_map(IN_SIZE)))
 		return bad(s, -ENOMEM, "E_SYS", "does not fit into memory");
 	r->n_pages++;
+	s->skipped = false;
+	if (r->skip_data && r->in.regular)
+		return skip_pages(r, s);
 	return check_read(s, channel_read(&r->in, s->in, n), n);
 }
 
@@ -295,11 +319,17 @@ static int check_pages(const struct frame_reader *r, struct frame_slot *s, struc
 	f->n_runs = p.n_runs;
 	f->data = s->in + lead;
 	f->data_len = p.data_len;
+	f->compress = (enum image_compress)p.encoding;
+	f->stored_len = p.stored_len;
+	if (s->skipped)
+		f->data = NULL;
 	if (p.encoding == IMAGE_NONE) {
 		if (r->in.regular && p.data_len)
 			f->file_offset = (int64_t)(r->in.base + f->offset + FORMAT_HEAD_LEN + lead);
 		return s->status;
 	}
+	if (s->skipped)
+		return s->status;
 	if (!s->data && !(s->data = page_block_map(IMAGE_BLOCK)))
 		return bad(s, -ENOMEM, "E_SYS", "does not fit into memory");
 	int status = decompress_block(state, (enum image_compress)p.encoding, s->data, p.data_len,
@@ -320,7 +350,7 @@ int frame_check(const struct frame_reader *r, struct frame_slot *s, struct compr
 	if (s->status <= 0)
 		return s->status;
 	s->frame.type = s->head.type;
-	if (crc32c(&r->crc, 0, payload, s->head.length) != s->head.crc)
+	if (!(pages && s->skipped) && crc32c(&r->crc, 0, payload, s->head.length) != s->head.crc)
 		return corrupt(s, "does not match its checksum");
 	if (pages)
 		return check_pages(r, s, state);

@@ -8,6 +8,7 @@
 struct frame_slot {
 	struct format_head head;
 	uint8_t *in;       /* PAGES: the payload; mapped at first use */
+	bool skipped;      /* ... without the data */
 	uint8_t *data;     /* PAGES: decompressed; mapped at first use */
 	uint8_t *body;     /* metadata */
 	size_t body_size;  /* allocated */
@@ -26,6 +27,7 @@ struct frame_reader {
 	uint64_t n_pages;
 	struct format_digest index;  /* of the entries of the index, once it was read */
 	bool has_index;
+	bool skip_data;   /* of pages, where it can be skipped */
 };
 
 /* Reads and checks the start of the stream. -errno with err. */

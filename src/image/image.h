@@ -37,6 +37,9 @@ int image_write(struct image_writer *w, uint16_t type, const void *body, size_t 
 struct image_run {
 	uint64_t address, bytes;
 };
+/* NULL: no memory. Several threads may write pages at once; together they hold at most 4 buffers. A
+ * buffer is given back even when the call fails, and with no runs at all nothing is written. Buffers
+ * are not inherited by fork(2). */
 void *image_page_buffer(struct image_writer *w);
 int image_write_pages(struct image_writer *w, uint32_t space_id, uint32_t phase, void *buffer,
 		      const struct image_run *runs, size_t n_runs, struct pidspace_error *err);
@@ -54,7 +57,7 @@ int image_reader_new(struct image_reader **ret, int fd, struct pidspace_error *e
 
 struct image_frame {
 	uint16_t type;
-	const void *body; /* metadata: valid until the next image_next */
+	const void *body; /* metadata: valid until the next image_next, as is all that follows */
 	size_t len;
 	uint64_t number, offset;
 	/* type FRAME_PAGES: decoded. data holds the bytes of all non-zero runs one after the other. */
@@ -64,11 +67,17 @@ struct image_frame {
 	const void *data;
 	size_t data_len;
 	int64_t file_offset; /* >= 0: data lies raw at this offset of the (regular) file */
+	enum image_compress compress; /* how data is stored, in stored_len bytes */
+	size_t stored_len;
 };
 struct image_page_run {
 	uint64_t address, bytes;
 	bool zero; /* no bytes in data */
 };
+
+/* Passes over the content of pages where that saves time, in a regular file: such frames have runs but
+ * data NULL, and are not checked. For whoever wants the metadata only; before the first image_next. */
+void image_reader_skip_data(struct image_reader *r);
 
 /* The next frame, checked. 1: a frame; 0: after COMMIT, the stream was whole; -errno. */
 int image_next(struct image_reader *r, struct image_frame *ret, struct pidspace_error *err);

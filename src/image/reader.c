@@ -27,6 +27,11 @@ int image_reader_new(struct image_reader **ret, int fd, struct pidspace_error *e
 	return 0;
 }
 
+void image_reader_skip_data(struct image_reader *r)
+{
+	r->frames.skip_data = true;
+}
+
 int image_next(struct image_reader *r, struct image_frame *ret, struct pidspace_error *err)
 {
 	struct frame_slot *s = &r->slot;

@@ -70,6 +70,9 @@ struct fd_kind {
 
 	/* Optional: restore-time check without side effects, all complaints through restore_refuse(). */
 	int (*precheck)(struct restore *r, const OpenFile *f, struct pidspace_error *err);
+
+	/* Optional: the message in OpenFile.body, so that `inspect` can show it; else it is shown as bytes. */
+	const ProtobufCMessageDescriptor *body;
 };
 
 /* All kinds, NULL at the end; the first that claims wins. The last claims everything and refuses. */

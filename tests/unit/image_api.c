@@ -1,0 +1,210 @@
+/* What `inspect` is told of an image. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <json-c/json.h>
+
+#include <pidspace/pidspace.h>
+#include "container.pb-c.h"
+#include "image/dump.h"
+#include "image/image.h"
+#include "open_file.pb-c.h"
+
+static void write_message(struct image_writer *w, uint16_t type, const void *m)
+{
+	size_t len = protobuf_c_message_get_packed_size(m);
+	uint8_t *body = malloc(len + 1);
+
+	protobuf_c_message_pack(m, body);
+	assert_int_equal(image_write(w, type, body, len, NULL), 0);
+	free(body);
+}
+
+static int make_image(enum image_compress c)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC);
+	struct image_writer *w;
+	Host host = HOST__INIT;
+	Container box = CONTAINER__INIT;
+	FdTable table = FD_TABLE__INIT;
+	Descriptor d[2] = {DESCRIPTOR__INIT, DESCRIPTOR__INIT}, *list[2] = {&d[0], &d[1]};
+	OpenFile file = OPEN_FILE__INIT;
+	const struct image_run run = {0x10000, 4 * 4096};
+
+	assert_int_equal(image_writer_new(&w, fd, c, NULL), 0);
+	host.kernel = "6.1.0";
+	host.vdso_digest = (ProtobufCBinaryData){3, (uint8_t *)"\x01\xff\x80"};
+	host.xfeatures = UINT64_MAX;
+	write_message(w, FRAME_HOST, &host);
+	box.name = "web";
+	box.hostname = "\xff not utf-8";
+	write_message(w, FRAME_CONTAINER, &box);
+	table.id = 1;
+	d[0].number = 0;
+	d[1].number = 7;
+	d[1].cloexec = true;
+	table.fd = list;
+	table.n_fd = 2;
+	write_message(w, FRAME_FD_TABLE, &table);
+	file.pos = -5;
+	file.kind = 999999;
+	file.body = (ProtobufCBinaryData){4, (uint8_t *)"text"};
+	write_message(w, FRAME_OPEN_FILE, &file);
+	uint8_t *p = image_page_buffer(w);
+	memset(p, 0, 4 * 4096);
+	memset(p + 2 * 4096, 'x', 4096);
+	assert_int_equal(image_write_pages(w, 9, 0, p, &run, 1, NULL), 0);
+	assert_int_equal(image_commit(w, NULL), 0);
+	image_writer_free(w);
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+/* path: keys and indexes separated by spaces. */
+static struct json_object *get(struct json_object *o, const char *path)
+{
+	char copy[128], *save = NULL;
+
+	strcpy(copy, path);
+	for (char *key = strtok_r(copy, " ", &save); key; key = strtok_r(NULL, " ", &save)) {
+		if (json_object_is_type(o, json_type_array))
+			o = json_object_array_get_idx(o, (size_t)atoi(key));
+		else if (!json_object_object_get_ex(o, key, &o))
+			fail_msg("no %s in %s", key, path);
+	}
+	return o;
+}
+
+static void assert_text(struct json_object *o, const char *path, const char *want)
+{
+	assert_string_equal(json_object_get_string(get(o, path)), want);
+}
+
+static void all_of_it(void **state)
+{
+	int fd = make_image(IMAGE_NONE);
+	struct pidspace_image *i;
+	struct pidspace_error err = {0};
+	char *text;
+
+	assert_int_equal(pidspace_image_open(&i, fd, true, &err), 0);
+	assert_int_equal(pidspace_image_json(i, "all", &text, &err), 0);
+	struct json_object *o = json_tokener_parse(text);
+	assert_non_null(o);
+	assert_text(o, "host kernel", "6.1.0");
+	assert_text(o, "host vdso_digest hex", "01ff80");
+	assert_text(o, "host xfeatures", "18446744073709551615");
+	assert_text(o, "container name", "web");
+	assert_text(o, "container hostname hex", "ff206e6f74207574662d38");
+	assert_text(o, "fd_tables 0 fd 1 number", "7");
+	assert_text(o, "fd_tables 0 fd 1 cloexec", "true");
+	assert_text(o, "fd_tables 0 fd 0 cloexec", "false");
+	assert_text(o, "open_files 0 pos", "-5");
+	assert_text(o, "open_files 0 body text", "text");
+	assert_text(o, "memory 0 space", "9");
+	assert_text(o, "memory 0 zero_bytes", "12288");
+	assert_text(o, "memory 0 data_bytes", "4096");
+	assert_text(o, "memory 0 stored_raw_bytes", "4096");
+	assert_text(o, "memory 0 end", "81920");
+	assert_text(o, "frames", "5");
+	json_object_put(o);
+	free(text);
+	pidspace_image_close(i);
+	close(fd);
+}
+
+static void one_part(void **state)
+{
+	int fd = make_image(IMAGE_ZSTD);
+	struct pidspace_image *i;
+	struct pidspace_error err = {0};
+	struct json_object *x;
+	char *text;
+
+	assert_int_equal(pidspace_image_open(&i, fd, false, &err), 0);
+	assert_int_equal(pidspace_image_json(i, "files", &text, &err), 0);
+	struct json_object *o = json_tokener_parse(text);
+	free(text);
+	assert_text(o, "open_files 0 kind", "999999");
+	assert_false(json_object_object_get_ex(o, "host", &x));
+	assert_false(json_object_object_get_ex(o, "memory", &x));
+	json_object_put(o);
+	assert_int_equal(pidspace_image_json(i, "mem", &text, &err), 0);
+	o = json_tokener_parse(text);
+	free(text);
+	assert_true(json_object_get_int64(get(o, "memory 0 stored_zstd_bytes")) < 200);
+	json_object_put(o);
+	assert_int_equal(pidspace_image_json(i, "nonsense", &text, &err), -EINVAL);
+	pidspace_image_close(i);
+	close(fd);
+}
+
+/* Without verify the content of pages is not looked at; with it, it is. */
+static void verify_sees_pages(void **state)
+{
+	int fd = make_image(IMAGE_NONE);
+	struct pidspace_image *i;
+	struct pidspace_error err = {0};
+	static char all[65536];
+	ssize_t len = pread(fd, all, sizeof all, 0);
+	const char *content = memmem(all, (size_t)len, "xxxxxxxxxxxxxxxx", 16);
+
+	assert_non_null(content);
+	assert_int_equal(pwrite(fd, "y", 1, content - all + 10), 1);
+	assert_int_equal(pidspace_image_open(&i, fd, false, &err), 0);
+	pidspace_image_close(i);
+	lseek(fd, 0, SEEK_SET);
+	assert_int_equal(pidspace_image_open(&i, fd, true, &err), -EBADMSG);
+	assert_string_equal(err.code, "E_IMAGE_CORRUPT");
+	assert_non_null(strstr(err.message, "frame 4 (PAGES)"));
+	close(fd);
+}
+
+/* A body that is no message of its type is an error of its frame. */
+static void wrong_message(void **state)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC);
+	struct image_writer *w;
+	struct pidspace_image *i;
+	struct pidspace_error err = {0};
+	char *text;
+
+	assert_int_equal(image_writer_new(&w, fd, IMAGE_NONE, NULL), 0);
+	assert_int_equal(image_write(w, FRAME_HOST, "\xff\xff\xff", 3, NULL), 0);
+	assert_int_equal(image_commit(w, NULL), 0);
+	image_writer_free(w);
+	lseek(fd, 0, SEEK_SET);
+	assert_int_equal(pidspace_image_open(&i, fd, false, &err), 0);
+	assert_int_equal(pidspace_image_json(i, "all", &text, &err), -EBADMSG);
+	assert_non_null(strstr(err.message, "frame 0 (HOST) at byte 24"));
+	pidspace_image_close(i);
+	close(fd);
+}
+
+static void bytes_are_cut(void **state)
+{
+	char long_text[5000];
+
+	memset(long_text, 'a', sizeof long_text);
+	struct json_object *o = dump_bytes(long_text, sizeof long_text);
+	assert_text(o, "length", "5000");
+	assert_text(o, "cut", "true");
+	assert_int_equal(json_object_get_string_len(get(o, "text")), 1024);
+	json_object_put(o);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_of_it),     cmocka_unit_test(one_part), cmocka_unit_test(verify_sees_pages),
+		cmocka_unit_test(wrong_message), cmocka_unit_test(bytes_are_cut),
+	};
+	return cmocka_run_group_tests_name("image_api", tests, NULL, NULL);
+}
