@@ -79,6 +79,10 @@ struct image_page_run {
  * data NULL, and are not checked. For whoever wants the metadata only; before the first image_next. */
 void image_reader_skip_data(struct image_reader *r);
 
+/* Lets threads read ahead from now on, as happens by itself at the first large frame. 1, or 0 when
+ * there are no threads to be had; reading works all the same. */
+int image_reader_read_ahead(struct image_reader *r);
+
 /* The next frame, checked. 1: a frame; 0: after COMMIT, the stream was whole; -errno. */
 int image_next(struct image_reader *r, struct image_frame *ret, struct pidspace_error *err);
 void image_reader_free(struct image_reader *r);

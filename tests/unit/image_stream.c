@@ -60,6 +60,7 @@ struct script {
 	enum image_compress compress;
 	int fd;
 	bool big; /* blocks up to IMAGE_BLOCK, else a few pages */
+	bool ahead; /* threads read ahead from the start */
 };
 
 struct step {
@@ -177,6 +178,8 @@ static void read_script(const struct script *sc)
 	struct step st;
 
 	must(image_reader_new(&r, sc->fd, &err), &err);
+	if (sc->ahead)
+		assert_int_equal(image_reader_read_ahead(r), 1);
 	for (unsigned i = 0; i < sc->steps; i++) {
 		make_step(&st, &seed, sc->big);
 		int more = image_next(r, &f, &err);
@@ -216,6 +219,9 @@ static void file_round_trip(const struct script *base)
 	assert_true(sc.fd >= 0);
 	write_script(&sc);
 	lseek(sc.fd, 0, SEEK_SET);
+	read_script(&sc);
+	lseek(sc.fd, 0, SEEK_SET);
+	sc.ahead = true;
 	read_script(&sc);
 	close(sc.fd);
 }
