@@ -1,0 +1,20 @@
+#pragma once
+/* What bench/*.c share: say "ready" on standard output (a file or a pipe), then lie still. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Creates the file named by argv's last word, whole, and waits to be killed. */
+static inline void ready_and_wait(const char *file)
+{
+	FILE *f = fopen(file, "we");
+	if (!f) {
+		perror(file);
+		exit(1);
+	}
+	fprintf(f, "%d\n", (int)getpid());
+	fclose(f);
+	for (;;)
+		pause();
+}
