@@ -1,5 +1,5 @@
 #pragma once
-/* What bench/*.c share: say "ready" on standard output (a file or a pipe), then lie still. */
+/* What the workloads in bench/ share: say ready in a file, then lie still. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
