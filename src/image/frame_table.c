@@ -3,8 +3,12 @@
 #include <stddef.h>
 
 #include "container.pb-c.h"
+#include "deleted.pb-c.h"
 #include "image/frame.h"
 #include "open_file.pb-c.h"
+#include "pipe.pb-c.h"
+#include "shared_memory.pb-c.h"
+#include "tree_file.pb-c.h"
 
 static const struct frame_kind kinds[] = {
 	{FRAME_HOST,           "HOST",           "host",           &host__descriptor},
@@ -14,11 +18,11 @@ static const struct frame_kind kinds[] = {
 	{FRAME_FD_TABLE,       "FD_TABLE",       "fd_tables",      &fd_table__descriptor},
 	{FRAME_OPEN_FILE,      "OPEN_FILE",      "open_files",     &open_file__descriptor},
 	{FRAME_PAGES,          "PAGES",          "pages",          NULL},
-	{FRAME_SHARED_MEMORY,  "SHARED_MEMORY",  "shared_memory",  NULL},
-	{FRAME_PIPE,           "PIPE",           "pipes",          NULL},
-	{FRAME_DELETED_FILE,   "DELETED_FILE",   "deleted_files",  NULL},
+	{FRAME_SHARED_MEMORY,  "SHARED_MEMORY",  "shared_memory",  &shared_memory__descriptor},
+	{FRAME_PIPE,           "PIPE",           "pipes",          &pipe__descriptor},
+	{FRAME_DELETED_FILE,   "DELETED_FILE",   "deleted_files",  &deleted_file__descriptor},
 	{FRAME_SOCKET_QUEUE,   "SOCKET_QUEUE",   "socket_queues",  NULL},
-	{FRAME_TREE_FILE,      "TREE_FILE",      "tree_files",     NULL},
+	{FRAME_TREE_FILE,      "TREE_FILE",      "tree_files",     &tree_file__descriptor},
 	{FRAME_TERMINAL,       "TERMINAL",       "terminals",      NULL},
 	{FRAME_COMMIT,         "COMMIT",         "commit",         NULL},
 	{FRAME_INDEX,          "INDEX",          "index",          NULL},

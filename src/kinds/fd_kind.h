@@ -37,6 +37,7 @@ enum fd_kind_id {
 	KIND_EPOLL = 11,
 	KIND_MEMFD = 12,
 	KIND_SIGNALFD = 13,
+	KIND_PROC_PID = 14,
 	KIND_REFUSED = 1000, /* never in an image */
 
 	/* Objects that are no descriptions, in the same number space (save_object_id). */

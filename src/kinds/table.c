@@ -6,6 +6,20 @@
  * recognised by its inode's type alone. A new kind is one row here, its id in fd_kind.h, its object in
  * kinds.h. */
 const struct fd_kind *const fd_kinds[] = {
+	&opath_kind,
+	&procfs_kind,
+	&procpid_kind,
+	&memfd_kind,
+	&deleted_kind,
+	&regular_kind,
+	&directory_kind,
+	&device_kind,
+	&pipe_kind,
+	&fifo_kind,
+	&eventfd_kind,
+	&timerfd_kind,
+	&signalfd_kind,
+	&epoll_kind,
 	&refused_kind,
 	NULL,
 };
