@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VEC(type)                                                                                  \
+#define VEC(...)                                                                                   \
 	struct {                                                                                   \
-		type *at;                                                                          \
+		__VA_ARGS__ *at;                                                                          \
 		size_t n, cap;                                                                     \
 	}
 

@@ -143,7 +143,30 @@ int save_frame(struct save *s, uint32_t type, const void *body, size_t len, stru
 {
 	if (!s->out)
 		return 0;
-	return image_write(s->out, (uint16_t)type, body, len, err);
+	if (!s->hold)
+		return image_write(s->out, (uint16_t)type, body, len, err);
+	struct kept_frame *f = vec_push(&s->held);
+	if (!f || !(f->body = malloc(len + 1)))
+		return error_sys(err, -ENOMEM, "cannot keep a part of the image");
+	f->type = (uint16_t)type;
+	f->len = len;
+	memcpy(f->body, body, len);
+	return 0;
+}
+
+int save_write_held(struct save *s, struct pidspace_error *err)
+{
+	int r = 0;
+
+	s->hold = false;
+	vec_each(f, &s->held) {
+		if (r == 0)
+			r = image_write(s->out, f->type, f->body, f->len, err);
+		free(f->body);
+		f->body = NULL;
+	}
+	vec_free(&s->held);
+	return r;
 }
 
 void save_done(struct save *s)
@@ -153,6 +176,9 @@ void save_done(struct save *s)
 	vec_free(&s->contents);
 	vec_free(&s->objects);
 	vec_free(&s->refusals);
+	vec_each(f, &s->held)
+		free(f->body);
+	vec_free(&s->held);
 }
 
 /* --- restoring --- */

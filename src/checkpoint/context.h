@@ -61,6 +61,14 @@ struct saved_content {
 	uint64_t size;          /* bytes */
 };
 
+/* A metadata frame kept in memory. */
+struct kept_frame {
+	uint16_t type;
+	uint32_t id;
+	void *body; /* malloc'd */
+	size_t len;
+};
+
 struct image_writer;
 struct save_engine;
 
@@ -75,6 +83,8 @@ struct save {
 	bool leave_running;           /* the tree goes on after the save: consume nothing */
 	int root_fd;                  /* the container's / (O_PATH): open paths below it */
 	VEC(struct saved_content) contents;
+	bool hold;                    /* frames wait in held until nothing can refuse any more */
+	VEC(struct kept_frame) held;
 	struct save_engine *engine;
 };
 
@@ -106,6 +116,8 @@ int save_open_same(const struct save *s, const char *path, const struct stat *st
 /* Writes a metadata frame of the kind's own (content of a pipe, of a deleted file): type is from
  * image/frame.h, body a packed message. When s->out is NULL (check) does nothing. -errno. */
 int save_frame(struct save *s, uint32_t type, const void *body, size_t len, struct pidspace_error *err);
+/* Ends holding: writes what was held, in order. */
+int save_write_held(struct save *s, struct pidspace_error *err);
 
 enum file_policy { FILES_STRICT, FILES_TRUNCATE, FILES_IGNORE };
 
@@ -119,14 +131,6 @@ struct made_object {
 	uint32_t kind, id;
 	int fd[2];
 	void *data; /* freed with free() */
-};
-
-/* A metadata frame that a kind asks for by id. */
-struct kept_frame {
-	uint16_t type;
-	uint32_t id;
-	void *body; /* malloc'd */
-	size_t len;
 };
 
 /* A file whose bytes arrive with the memory, and what is set once they all are there. */

@@ -1,0 +1,60 @@
+/* Owning what a save has collected. */
+#include "checkpoint/collect.h"
+
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "image/image.h"
+
+static void mm_free(struct saved_mm *mm)
+{
+	fd_closep(&mm->pagemap);
+	vec_free(&mm->pages);
+	vec_free(&mm->inherited);
+	proc_maps_done(&mm->maps);
+	if (mm->m) {
+		/* MappedFiles are owned by the engine's list. */
+		free(mm->m->file);
+		mm->m->file = NULL;
+		mm->m->n_file = 0;
+		address_space__free_unpacked(mm->m, NULL);
+	}
+	free(mm);
+}
+
+static void process_free(struct saved_process *p)
+{
+	fd_closep(&p->pidfd);
+	if (p->owns_fds && p->fds)
+		fd_table__free_unpacked(p->fds, NULL);
+	if (p->m)
+		process__free_unpacked(p->m, NULL);
+	free(p);
+}
+
+void collect_free(struct save *s)
+{
+	struct save_engine *e = s->engine;
+
+	vec_each(mm, &e->mms)
+		mm_free(*mm);
+	vec_free(&e->mms);
+	vec_each(p, &e->processes)
+		process_free(*p);
+	vec_free(&e->processes);
+	vec_each(f, &e->mapped)
+		mapped_file__free_unpacked(*f, NULL);
+	vec_free(&e->mapped);
+	vec_free(&e->uids.range);
+	vec_free(&e->gids.range);
+	free(e->by_pid);
+	vec_each(f, &s->files) {
+		fd_closep(&f->local);
+		free(f->info);
+	}
+	vec_free(&s->files);
+	if (s->out)
+		image_writer_free(s->out);
+	fd_closep(&s->root_fd);
+	save_done(s);
+}

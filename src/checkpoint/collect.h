@@ -1,0 +1,75 @@
+#pragma once
+/* What a save knows of the stopped tree: built by collect_*.c, written by save.c. */
+#include "address_space.pb-c.h"
+#include "checkpoint/freeze.h"
+#include "kernel/proc_maps.h"
+#include "kernel/proc_stat.h"
+#include "open_file.pb-c.h"
+#include "process.pb-c.h"
+
+/* Consecutive pages at an address; before: children need them before they are cloned. */
+struct page_run {
+	uint64_t start, end; /* bytes */
+	bool before;
+};
+typedef VEC(struct page_run) page_runs; /* sorted, disjoint */
+
+struct saved_mm {
+	uint32_t id;
+	struct saved_process *owner;
+	struct saved_mm *parent;   /* forked from; NULL: unknown or unrelated */
+	AddressSpace *m;
+	struct proc_maps maps;
+	page_runs pages;           /* to store */
+	page_runs inherited;       /* taken over from the parent, as before-pages there */
+	uint64_t bytes;
+	uint64_t scratch;          /* address of scratch memory, 0: none */
+	size_t scratch_len;
+	int pagemap;               /* fd */
+};
+
+struct saved_process {
+	struct frozen_task *leader;
+	struct frozen_task *first; /* first live thread, NULL: zombie */
+	size_t task_at, n_tasks;   /* its tasks in frozen->tasks */
+	Process *m;
+	struct proc_stat stat;
+	struct saved_process *parent;
+	struct saved_mm *mm;
+	FdTable *fds;              /* owned by the first process with this table */
+	bool owns_fds, owns_mm;
+	int pidfd;
+	bool refused;              /* must not be worked in */
+};
+
+struct id_map { /* of a user namespace: inside, outside, count */
+	VEC(struct { uint32_t in, out, n; }) range;
+};
+
+struct save_engine {
+	struct frozen *frozen;
+	VEC(struct saved_process *) processes; /* parents before children */
+	VEC(struct saved_mm *) mms;
+	uint32_t n_fd_tables;
+	VEC(MappedFile *) mapped;
+	struct id_map uids, gids;
+	uint32_t *by_pid;                      /* index + 1 into processes, by vpid */
+};
+
+void collect_refuse(struct save *s, struct vpid pid, uint64_t address, const char *code, const char *why,
+		    const char *advice, const char *what_fmt, ...) __attribute__((format(printf, 7, 8)));
+
+int collect_tree(struct save *s, struct pidspace_error *err);    /* processes, threads, kinship */
+int collect_surroundings(struct save *s, struct pidspace_error *err); /* namespaces, mounts, SysV IPC */
+int collect_sharing(struct save *s, struct pidspace_error *err); /* who shares what */
+int collect_maps(struct save *s, struct pidspace_error *err);    /* mappings, address spaces */
+int collect_tasks(struct save *s, struct pidspace_error *err);   /* works inside: task_kinds */
+int collect_files(struct save *s, struct pidspace_error *err);   /* descriptors, which descriptions there are */
+int collect_write_files(struct save *s, struct pidspace_error *err); /* lets the kinds save them */
+int collect_pages(struct save *s, struct pidspace_error *err);   /* which pages to store, what is shared */
+
+/* Takes scratch memory away again where it was made. */
+void collect_leave(struct save *s);
+void collect_free(struct save *s);
+
+struct saved_process *collect_find(const struct save *s, struct vpid pid);

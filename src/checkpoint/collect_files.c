@@ -1,0 +1,247 @@
+/* Descriptor tables, and the open file descriptions behind them. A description is met once: a forked
+ * child's descriptor is compared with its parent's of the same number first, because nearly always
+ * they are the same. */
+#include "checkpoint/collect.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "kernel/sys.h"
+#include "kinds/fd_kind.h"
+
+static const Descriptor *table_find(const FdTable *t, uint32_t number)
+{
+	size_t lo = 0, hi = t ? t->n_fd : 0;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		if (t->fd[mid]->number == number)
+			return t->fd[mid];
+		if (t->fd[mid]->number < number)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+static uint32_t field(const char *info, const char *name, int base)
+{
+	const char *p = strstr(info, name);
+
+	return p ? (uint32_t)strtoul(p + strlen(name), NULL, base) : 0;
+}
+
+/* The description our duplicate refers to, if it was met already. */
+static struct saved_file *same_description(struct save *s, int local, const struct stat *st)
+{
+	pid_t me = getpid();
+
+	vec_each(f, &s->files)
+		if (f->st.st_ino == st->st_ino && f->st.st_dev == st->st_dev &&
+		    sys_kcmp(me, me, SYS_KCMP_FILE, (unsigned long)f->local, (unsigned long)local) == 0)
+			return f;
+	return NULL;
+}
+
+static int new_description(struct save *s, struct saved_process *p, int fd, char *info, uint32_t *ret_id)
+{
+	char path[64];
+	struct stat st;
+
+	if (p->pidfd < 0)
+		p->pidfd = sys_pidfd_open(p->leader->t.tgid.n, 0);
+	_cleanup_close_ int local = sys_pidfd_getfd(p->pidfd, fd);
+	if (local < 0)
+		return local;
+	if (fstat(local, &st) < 0)
+		return -errno;
+	struct saved_file *f = same_description(s, local, &st);
+	if (f) {
+		free(info);
+		*ret_id = f->id;
+		return 0;
+	}
+	f = vec_push(&s->files);
+	if (!f)
+		return -ENOMEM;
+	f->id = (uint32_t)s->files.n;
+	f->holder = p->leader->tgid;
+	f->holder_host = p->leader->t.tgid;
+	f->fd = fd;
+	f->local = fd_take(&local);
+	f->st = st;
+	f->info = info;
+	f->flags = field(info, "flags:\t", 8) & ~(uint32_t)O_CLOEXEC;
+	const char *pos = strstr(info, "pos:\t");
+	f->pos = pos ? strtoll(pos + 5, NULL, 10) : 0;
+	f->mnt_id = (int)field(info, "mnt_id:\t", 10);
+	snprintf(path, sizeof path, "%d/fd/%d", p->leader->tgid.n, fd);
+	ssize_t n = readlinkat(s->space->proc_fd, path, f->link, sizeof f->link - 1);
+	f->link[n > 0 ? n : 0] = 0;
+	*ret_id = f->id;
+	return 0;
+}
+
+static int add_descriptor(struct save *s, struct saved_process *p, int fd)
+{
+	const FdTable *above = p->parent ? p->parent->fds : NULL;
+	const Descriptor *twin = table_find(above, (uint32_t)fd);
+	Descriptor *d = malloc(sizeof *d);
+	char path[64], *info = NULL;
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	descriptor__init(d);
+	snprintf(path, sizeof path, "%d/fdinfo/%d", p->leader->tgid.n, fd);
+	r = fd_slurp_at(s->space->proc_fd, path, &info, NULL);
+	if (r < 0) {
+		free(d);
+		return r;
+	}
+	d->number = (uint32_t)fd;
+	d->cloexec = field(info, "flags:\t", 8) & O_CLOEXEC;
+	if (twin && sys_kcmp(p->first->t.tid.n, p->parent->first->t.tid.n, SYS_KCMP_FILE, (unsigned long)fd,
+			     (unsigned long)fd) == 0) {
+		d->file = twin->file;
+		free(info);
+	} else if ((r = new_description(s, p, fd, info, &d->file)) < 0) {
+		free(info);
+		free(d);
+		return r;
+	}
+	p->fds->fd[p->fds->n_fd++] = d;
+	return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+static int read_numbers(struct save *s, struct saved_process *p, int **ret, size_t *ret_n)
+{
+	VEC(int) numbers = {};
+	struct dirent *e;
+	char path[32];
+
+	snprintf(path, sizeof path, "%d/fd", p->first->tid.n == p->leader->tgid.n ? p->leader->tgid.n
+										 : p->first->tid.n);
+	int fd = openat(s->space->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d)
+		return -errno;
+	while ((e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		int *n = vec_push(&numbers);
+		if (!n) {
+			closedir(d);
+			return -ENOMEM;
+		}
+		*n = atoi(e->d_name);
+	}
+	closedir(d);
+	if (numbers.n)
+		qsort(numbers.at, numbers.n, sizeof *numbers.at, by_value);
+	*ret = numbers.at;
+	*ret_n = numbers.n;
+	return 0;
+}
+
+static int read_table(struct save *s, struct saved_process *p)
+{
+	_cleanup_free_ int *numbers = NULL;
+	size_t n;
+	int r = read_numbers(s, p, &numbers, &n);
+
+	if (r < 0)
+		return r;
+	p->fds = malloc(sizeof *p->fds);
+	if (!p->fds)
+		return -ENOMEM;
+	fd_table__init(p->fds);
+	p->fds->id = p->m->fd_table;
+	p->fds->fd = calloc(n + 1, sizeof *p->fds->fd);
+	if (!p->fds->fd)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = add_descriptor(s, p, numbers[i]);
+	return r;
+}
+
+int collect_files(struct save *s, struct pidspace_error *err)
+{
+	struct save_engine *e = s->engine;
+
+	for (size_t i = 0; i < e->processes.n; i++) {
+		struct saved_process *p = e->processes.at[i];
+		if (!p->first)
+			continue;
+		if (!p->owns_fds) {
+			for (size_t k = 0; k < i; k++)
+				if (e->processes.at[k]->m->fd_table == p->m->fd_table)
+					p->fds = e->processes.at[k]->fds;
+			continue;
+		}
+		int r = read_table(s, p);
+		if (r < 0)
+			return error_sys(err, r, "cannot read the descriptors of process %d", p->m->pid);
+	}
+	return 0;
+}
+
+static int write_file(struct save *s, struct saved_file *f, struct pidspace_error *err)
+{
+	const struct fd_kind *k = fd_kind_of(s, f);
+	OpenFile m = OPEN_FILE__INIT;
+	struct f_owner_ex owner = {};
+	size_t refused = s->refusals.n;
+	int r = k->save(s, f, &m.body, err);
+
+	if (r == -ENOTSUP || s->refusals.n > refused) {
+		free(m.body.data);
+		return 0;
+	}
+	if (r < 0)
+		return error_add(err, r, "descriptor %d of process %d (%s)", f->fd, f->holder.n, f->link);
+	m.id = f->id;
+	m.kind = k->id;
+	m.flags = f->flags;
+	m.pos = f->pos;
+	if (fcntl(f->local, F_GETOWN_EX, &owner) == 0 && owner.pid) {
+		struct vpid v;
+		int sig = fcntl(f->local, F_GETSIG);
+		/* The kernel answers in our own space. */
+		if (space_to_guest(s->space, hpid_of(owner.pid), &v) == 0) {
+			m.owner = v.n;
+			m.owner_type = owner.type;
+			m.owner_signal = sig > 0 ? (uint32_t)sig : 0;
+		}
+	}
+	size_t len = open_file__get_packed_size(&m);
+	_cleanup_free_ uint8_t *buf = malloc(len + 1);
+	if (!buf)
+		return error_sys(err, -ENOMEM, "cannot save a file");
+	open_file__pack(&m, buf);
+	free(m.body.data);
+	return save_frame(s, FRAME_OPEN_FILE, buf, len, err);
+}
+
+int collect_write_files(struct save *s, struct pidspace_error *err)
+{
+	/* By index: kinds may add nothing, but rows may not move under a pointer either. */
+	for (size_t i = 0; i < s->files.n; i++) {
+		int r = write_file(s, &s->files.at[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

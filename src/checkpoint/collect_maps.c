@@ -1,0 +1,391 @@
+/* Address spaces: whose they are, what is mapped in them, and which came by fork from which. */
+#include "checkpoint/collect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "checkpoint/plan.h"
+#include "kernel/sys.h"
+#include "kinds/deleted.h"
+#include "kinds/shared_memory.h"
+
+/* Sharing by kcmp(2), which orders: a sorted list per type makes 10,000 processes n log n. */
+struct share_list {
+	VEC(struct share { struct hpid who; uint32_t id; }) row;
+};
+
+static uint32_t share_id(struct share_list *l, struct hpid who, int type, uint32_t next, bool *ret_new)
+{
+	size_t lo = 0, hi = l->row.n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		int c = sys_kcmp(who.n, l->row.at[mid].who.n, type, 0, 0);
+		if (c == 0) {
+			*ret_new = false;
+			return l->row.at[mid].id;
+		}
+		if (c == 1)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	*ret_new = true;
+	if (vec_push(&l->row)) {
+		memmove(&l->row.at[lo + 1], &l->row.at[lo], (l->row.n - 1 - lo) * sizeof *l->row.at);
+		l->row.at[lo] = (struct share){who, next};
+	}
+	return next;
+}
+
+static int mapped_file(struct save *s, struct saved_mm *mm, const struct proc_map *m, bool writable,
+		       uint32_t *ret_id, struct pidspace_error *err)
+{
+	struct save_engine *e = s->engine;
+	struct stat st;
+	size_t len = strlen(m->name);
+	bool gone = len > 10 && !strcmp(m->name + len - 10, " (deleted)");
+	uint32_t deleted = 0;
+
+	vec_each(p, &e->mapped) {
+		MappedFile *f = *p;
+		if (f->device == m->dev && f->inode == m->ino && (f->writable || !writable)) {
+			*ret_id = f->id;
+			return 0;
+		}
+	}
+	_cleanup_close_ int fd = -1;
+	if (!gone) {
+		struct stat want = {.st_dev = m->dev, .st_ino = m->ino};
+		fd = save_open_same(s, m->name, &want);
+		/* Some file systems show another device in maps than in stat: trust the path then. */
+		if (fd == -ESTALE)
+			fd = openat(s->root_fd, m->name[0] == '/' ? m->name + 1 : m->name, O_PATH | O_CLOEXEC);
+	} else {
+		char path[80];
+		snprintf(path, sizeof path, "%d/map_files/%llx-%llx", mm->owner->m->pid,
+			 (unsigned long long)m->start, (unsigned long long)m->end);
+		fd = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0 && deleted_save(s, NULL, fd, m->name, &deleted, err) < 0)
+			return err->status == -ENOTSUP ? 1 : err->status;
+		deleted++;
+	}
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return 1;
+	MappedFile *f = malloc(sizeof *f), **slot = vec_push(&e->mapped);
+	if (!f || !slot)
+		return error_sys(err, -ENOMEM, "cannot save mappings");
+	mapped_file__init(f);
+	f->id = (uint32_t)e->mapped.n;
+	f->path = strdup(m->name);
+	f->size = (uint64_t)st.st_size;
+	f->mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+	f->deleted = deleted;
+	f->writable = writable;
+	f->device = m->dev;
+	f->inode = m->ino;
+	*slot = f;
+	*ret_id = f->id;
+	MappedFile **all = reallocarray(mm->m->file, mm->m->n_file + 1, sizeof *all);
+	if (!all)
+		return error_sys(err, -ENOMEM, "cannot save mappings");
+	mm->m->file = all;
+	mm->m->file[mm->m->n_file++] = f;
+	return 0;
+}
+
+static const struct {
+	unsigned from, to;
+} flag_words[] = {
+	{PROC_MAP_SHARED, VMA_FLAG__VMA_SHARED},         {PROC_MAP_GROWSDOWN, VMA_FLAG__VMA_GROWSDOWN},
+	{PROC_MAP_DONTFORK, VMA_FLAG__VMA_DONTFORK},     {PROC_MAP_WIPEONFORK, VMA_FLAG__VMA_WIPEONFORK},
+	{PROC_MAP_DONTDUMP, VMA_FLAG__VMA_DONTDUMP},     {PROC_MAP_HUGEPAGE, VMA_FLAG__VMA_HUGEPAGE},
+	{PROC_MAP_NOHUGEPAGE, VMA_FLAG__VMA_NOHUGEPAGE}, {PROC_MAP_MERGEABLE, VMA_FLAG__VMA_MERGEABLE},
+	{PROC_MAP_LOCKED, VMA_FLAG__VMA_LOCKED},         {PROC_MAP_SEQUENTIAL, VMA_FLAG__VMA_SEQUENTIAL},
+	{PROC_MAP_RANDOM, VMA_FLAG__VMA_RANDOM},         {PROC_MAP_NORESERVE, VMA_FLAG__VMA_NORESERVE},
+	{PROC_MAP_MAYWRITE, VMA_FLAG__VMA_MAYWRITE},
+};
+
+/* A descriptor of the shared memory object behind mapping m: root may open it, others need one that is
+ * open somewhere in the tree. -1: none. */
+static int shared_memory_fd(struct save *s, const struct saved_mm *mm, const struct proc_map *m)
+{
+	char path[80];
+
+	snprintf(path, sizeof path, "%d/map_files/%llx-%llx", mm->owner->m->pid, (unsigned long long)m->start,
+		 (unsigned long long)m->end);
+	int fd = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	vec_each(f, &s->files)
+		if (f->st.st_dev == m->dev && f->st.st_ino == m->ino && f->local >= 0)
+			return dup(f->local);
+	return -1;
+}
+
+static void refuse_map(struct save *s, const struct saved_mm *mm, const struct proc_map *m, const char *code,
+		       const char *why, const char *advice)
+{
+	collect_refuse(s, vpid_of(mm->owner->m->pid), m->start, code, why, advice, "mapping %s",
+		       *m->name ? m->name : "(anonymous)");
+}
+
+static int classify(struct save *s, struct saved_mm *mm, const struct proc_map *m, Vma *v,
+		    struct pidspace_error *err)
+{
+	bool shared = m->flags & PROC_MAP_SHARED;
+	int r;
+
+	if (m->flags & PROC_MAP_UFFD)
+		refuse_map(s, mm, m, "E_USERFAULTFD", "a program inside handles its page faults",
+			   "let it unregister the range");
+	if (m->flags & PROC_MAP_HUGETLB)
+		refuse_map(s, mm, m, "E_HUGETLB", "memory of the huge page pool cannot be carried yet",
+			   "use transparent huge pages");
+	if (!strcmp(m->name, "[vdso]")) {
+		v->kind = VMA_KIND__VMA_VDSO;
+		mm->m->vdso = m->start;
+		return 0;
+	}
+	if (!strncmp(m->name, "[vvar", 5)) {
+		v->kind = VMA_KIND__VMA_VVAR;
+		return 0;
+	}
+	if (!m->ino && !shared) {
+		v->kind = VMA_KIND__VMA_ANONYMOUS;
+		v->offset = 0;
+		if (!strncmp(m->name, "[anon:", 6)) {
+			free(v->name == (char *)protobuf_c_empty_string ? NULL : v->name);
+			v->name = strndup(m->name + 6, strlen(m->name) - 7);
+		}
+		return 0;
+	}
+	if (m->flags & (PROC_MAP_IO | PROC_MAP_PFN)) {
+		refuse_map(s, mm, m, "E_DEVICE_MEMORY", "it maps a device", "close the device");
+		return 0;
+	}
+	if (!strncmp(m->name, "/SYSV", 5)) {
+		refuse_map(s, mm, m, "E_SYSV_SHM", "System V shared memory cannot be carried yet",
+			   "use POSIX shared memory");
+		return 0;
+	}
+	if (shm_object_is(m->name) || !strncmp(m->name, "[anon_shmem:", 12)) {
+		_cleanup_close_ int fd = shared_memory_fd(s, mm, m);
+		bool fresh = false;
+		v->kind = VMA_KIND__VMA_SHARED_MEMORY;
+		r = shm_object_save(s, NULL, m->dev, m->ino, m->name, fd, m->offset + m->end - m->start,
+				    &v->object, &fresh, err);
+		if (fd < 0 && r == 0) {
+			/* Its pages are read through the first mapping found, see collect_pages. */
+			v->flags |= fresh ? 1u << 31 : 0;
+		}
+		return r == -ENOTSUP ? 0 : r;
+	}
+	if (m->name[0] != '/' || !strncmp(m->name, "/dev/", 5)) {
+		if (!strcmp(m->name, "/dev/zero") && !shared) {
+			v->kind = VMA_KIND__VMA_ANONYMOUS;
+			return 0;
+		}
+		if (strncmp(m->name, "/dev/shm/", 9)) {
+			refuse_map(s, mm, m, "E_DEVICE_MEMORY", "it maps a kernel object or a device",
+				   "unmap it, or close what it belongs to");
+			return 0;
+		}
+	}
+	v->kind = VMA_KIND__VMA_FILE;
+	r = mapped_file(s, mm, m, shared && (m->flags & PROC_MAP_MAYWRITE), &v->object, err);
+	if (r == 1) {
+		refuse_map(s, mm, m, "E_MAPPED_FILE", "the file is not where it was and cannot be read",
+			   "restart the program so that it maps the current file");
+		return 0;
+	}
+	return r;
+}
+
+static int collect_vmas(struct save *s, struct saved_mm *mm, struct pidspace_error *err)
+{
+	AddressSpace *a = mm->m;
+
+	a->vma = calloc(mm->maps.map.n, sizeof *a->vma);
+	if (!a->vma)
+		return error_sys(err, -ENOMEM, "cannot save mappings");
+	vec_each(m, &mm->maps.map) {
+		if (!strcmp(m->name, "[vsyscall]") || !strcmp(m->name, "[uprobes]"))
+			continue;
+		Vma *v = malloc(sizeof *v);
+		if (!v)
+			return error_sys(err, -ENOMEM, "cannot save mappings");
+		vma__init(v);
+		a->vma[a->n_vma++] = v;
+		v->start = m->start;
+		v->end = m->end;
+		v->prot = (uint32_t)m->prot;
+		v->offset = m->offset;
+		for (size_t i = 0; i < sizeof flag_words / sizeof *flag_words; i++)
+			if (m->flags & flag_words[i].from)
+				v->flags |= flag_words[i].to;
+		int r = classify(s, mm, m, v, err);
+		if (r < 0)
+			return error_add(err, r, "mapping %llx of process %d", (unsigned long long)m->start,
+					 mm->owner->m->pid);
+	}
+	return 0;
+}
+
+static int collect_exe(struct save *s, struct saved_mm *mm, struct pidspace_error *err)
+{
+	struct saved_process *p = mm->owner;
+	char path[48];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%d/exe", p->m->pid);
+	if (fstatat(s->space->proc_fd, path, &st, 0) < 0)
+		return 0;
+	struct proc_map m = {.dev = st.st_dev, .ino = st.st_ino, .name = p->m->exe};
+	vec_each(f, &s->engine->mapped)
+		if (!strcmp((*f)->path, p->m->exe)) {
+			mm->m->exe = (*f)->id;
+			return 0;
+		}
+	int r = mapped_file(s, mm, &m, false, &mm->m->exe, err);
+	return r < 0 ? r : 0;
+}
+
+static int new_mm(struct save *s, struct saved_process *p, struct saved_mm **ret, struct pidspace_error *err)
+{
+	struct saved_mm *mm = calloc(1, sizeof *mm), **slot = vec_push(&s->engine->mms);
+	pid_t pid = p->first->tid.n;
+	char path[48];
+	int r;
+
+	if (!mm || !slot)
+		return error_sys(err, -ENOMEM, "cannot save address spaces");
+	*slot = mm;
+	mm->id = (uint32_t)s->engine->mms.n;
+	mm->owner = p;
+	mm->pagemap = -1;
+	mm->m = malloc(sizeof *mm->m);
+	if (!mm->m)
+		return error_sys(err, -ENOMEM, "cannot save address spaces");
+	address_space__init(mm->m);
+	mm->m->id = mm->id;
+	/* Through a live thread: a leader that has exited shows no memory. */
+	struct proc_stat st;
+	r = proc_stat_read(s->space->proc_fd, p->leader->tgid.n, pid, &st);
+	if (r == 0) {
+		snprintf(path, sizeof path, "%d/task/%d/smaps", p->leader->tgid.n, pid);
+		char *text;
+		r = fd_slurp_at(s->space->proc_fd, path, &text, NULL);
+		if (r == 0)
+			r = proc_maps_parse(text, &mm->maps);
+	}
+	if (r < 0)
+		return error_sys(err, r, "cannot read the mappings of process %d", p->m->pid);
+	mm->m->start_code = st.start_code;
+	mm->m->end_code = st.end_code;
+	mm->m->start_data = st.start_data;
+	mm->m->end_data = st.end_data;
+	mm->m->start_brk = st.start_brk;
+	mm->m->start_stack = st.start_stack;
+	mm->m->arg_start = st.arg_start;
+	mm->m->arg_end = st.arg_end;
+	mm->m->env_start = st.env_start;
+	mm->m->env_end = st.env_end;
+	snprintf(path, sizeof path, "%d/auxv", p->leader->tgid.n);
+	char *auxv;
+	if (fd_slurp_at(s->space->proc_fd, path, &auxv, &mm->m->auxv.len) == 0)
+		mm->m->auxv.data = (uint8_t *)auxv;
+	*ret = mm;
+	r = collect_vmas(s, mm, err);
+	return r < 0 ? r : collect_exe(s, mm, err);
+}
+
+/* Forked, and no exec since: layout randomisation makes these numbers a fingerprint. */
+static bool related(const AddressSpace *a, const AddressSpace *b)
+{
+	return a->start_stack == b->start_stack && a->start_brk == b->start_brk &&
+	       a->arg_start == b->arg_start && a->start_code == b->start_code && a->vdso == b->vdso;
+}
+
+static int find_parents(struct save *s, struct pidspace_error *err)
+{
+	struct save_engine *e = s->engine;
+	Process **ps = calloc(e->processes.n, sizeof *ps);
+	struct plan plan;
+	int r;
+
+	if (!ps)
+		return error_sys(err, -ENOMEM, "cannot save address spaces");
+	for (size_t i = 0; i < e->processes.n; i++)
+		ps[i] = e->processes.at[i]->m;
+	r = plan_make(&plan, ps, e->processes.n, err);
+	free(ps);
+	if (r == -ENOTSUP) {
+		collect_refuse(s, vpid_of(0), 0, err->code, err->message, "see the message", "process tree");
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < plan.n; i++) {
+		struct saved_mm *mm = e->processes.at[i]->mm;
+		struct saved_mm *from = plan.step[i].forker >= 0 ? e->processes.at[plan.step[i].forker]->mm : NULL;
+		if (mm && from && mm != from && mm->owner == e->processes.at[i] && related(mm->m, from->m)) {
+			mm->parent = from;
+			mm->m->parent = from->id;
+		}
+	}
+	plan_done(&plan);
+	return 0;
+}
+
+int collect_sharing(struct save *s, struct pidspace_error *err)
+{
+	struct save_engine *e = s->engine;
+	struct share_list mm = {}, files = {}, handlers = {}, fs = {};
+	uint32_t n_mm = 0, n_handlers = 0, n_fs = 0;
+	bool fresh;
+
+	vec_each(slot, &e->processes) {
+		struct saved_process *p = *slot;
+		if (!p->first)
+			continue;
+		struct hpid who = p->first->t.tid;
+		p->m->address_space = share_id(&mm, who, SYS_KCMP_VM, n_mm + 1, &p->owns_mm);
+		n_mm += p->owns_mm;
+		p->m->fd_table = share_id(&files, who, SYS_KCMP_FILES, e->n_fd_tables + 1, &p->owns_fds);
+		e->n_fd_tables += p->owns_fds;
+		p->m->handlers = share_id(&handlers, who, SYS_KCMP_SIGHAND, n_handlers + 1, &fresh);
+		n_handlers += fresh;
+		p->m->fs = share_id(&fs, who, SYS_KCMP_FS, n_fs + 1, &fresh);
+		n_fs += fresh;
+	}
+	vec_free(&mm.row);
+	vec_free(&files.row);
+	vec_free(&handlers.row);
+	vec_free(&fs.row);
+	return 0;
+}
+
+int collect_maps(struct save *s, struct pidspace_error *err)
+{
+	struct save_engine *e = s->engine;
+	int r = 0;
+
+	for (size_t i = 0; i < e->processes.n && r == 0; i++) {
+		struct saved_process *p = e->processes.at[i];
+		if (!p->first)
+			continue;
+		if (p->owns_mm)
+			r = new_mm(s, p, &p->mm, err);
+		else
+			p->mm = e->mms.at[p->m->address_space - 1];
+	}
+	return r < 0 ? r : find_parents(s, err);
+}

@@ -1,0 +1,316 @@
+/* Which pages make up the content of an address space, and which of them a child shares with the one it
+ * was forked from. PAGEMAP_SCAN (Linux 6.7) gives ranges; /proc/PID/pagemap serves older kernels and
+ * tells what is shared (bit 56: mapped here only). */
+#include "checkpoint/collect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "kernel/sys.h"
+#include "kinds/content.h"
+
+#define PAGE 4096ULL
+#define PM_PRESENT (UINT64_C(1) << 63)
+#define PM_SWAP (UINT64_C(1) << 62)
+#define PM_FILE (UINT64_C(1) << 61)
+#define PM_EXCLUSIVE (UINT64_C(1) << 56)
+#define PM_PFN ((UINT64_C(1) << 55) - 1)
+
+static int add_run(page_runs *runs, uint64_t start, uint64_t end, bool before)
+{
+	struct page_run *last = runs->n ? &runs->at[runs->n - 1] : NULL;
+
+	if (last && last->end == start && last->before == before) {
+		last->end = end;
+		return 0;
+	}
+	struct page_run *r = vec_push(runs);
+	if (!r)
+		return -ENOMEM;
+	*r = (struct page_run){start, end, before};
+	return 0;
+}
+
+static bool has_own_pages(const Vma *v)
+{
+	if (v->kind == VMA_KIND__VMA_VDSO || v->kind == VMA_KIND__VMA_VVAR)
+		return false;
+	return !(v->flags & VMA_FLAG__VMA_SHARED);
+}
+
+/* Cuts a range reported by the kernel to the private mappings. *at: where to go on looking. */
+static int add_in_vmas(struct saved_mm *mm, size_t *at, uint64_t start, uint64_t end)
+{
+	AddressSpace *a = mm->m;
+
+	while (*at < a->n_vma && a->vma[*at]->end <= start)
+		(*at)++;
+	for (size_t i = *at; i < a->n_vma && a->vma[i]->start < end; i++) {
+		const Vma *v = a->vma[i];
+		if (!has_own_pages(v))
+			continue;
+		int r = add_run(&mm->pages, start > v->start ? start : v->start, end < v->end ? end : v->end, false);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int scan_pages(struct saved_mm *mm)
+{
+	AddressSpace *a = mm->m;
+	struct sys_page_region *region = malloc(4096 * sizeof *region);
+	size_t at = 0;
+	struct sys_pm_scan_arg arg = {
+		.size = sizeof arg,
+		.end = a->n_vma ? a->vma[a->n_vma - 1]->end : 0,
+		.vec = (uint64_t)region,
+		.vec_len = 4096,
+		.category_inverted = SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE,
+		.category_mask = SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE,
+		.category_anyof_mask = SYS_PAGE_IS_PRESENT | SYS_PAGE_IS_SWAPPED,
+		.return_mask = SYS_PAGE_IS_PRESENT | SYS_PAGE_IS_SWAPPED,
+	};
+	int r = region ? 0 : -ENOMEM;
+
+	while (r == 0 && arg.start < arg.end) {
+		int n = ioctl(mm->pagemap, SYS_PAGEMAP_SCAN, &arg);
+		if (n < 0)
+			r = -errno;
+		for (int i = 0; i < n && r == 0; i++)
+			r = add_in_vmas(mm, &at, region[i].start, region[i].end);
+		if (arg.walk_end <= arg.start)
+			break;
+		arg.start = arg.walk_end;
+	}
+	free(region);
+	return r;
+}
+
+static int read_pagemap(const struct saved_mm *mm, uint64_t start, size_t pages, uint64_t *ret)
+{
+	ssize_t n = fd_pread_all(mm->pagemap, ret, pages * 8, (off_t)(start / PAGE * 8));
+
+	return n == (ssize_t)(pages * 8) ? 0 : n < 0 ? (int)n : -EIO;
+}
+
+static int walk_pagemap(struct saved_mm *mm)
+{
+	uint64_t entry[4096];
+
+	for (size_t i = 0; i < mm->m->n_vma; i++) {
+		const Vma *v = mm->m->vma[i];
+		if (!has_own_pages(v))
+			continue;
+		for (uint64_t a = v->start; a < v->end;) {
+			size_t n = (v->end - a) / PAGE < 4096 ? (v->end - a) / PAGE : 4096;
+			int r = read_pagemap(mm, a, n, entry);
+			for (size_t k = 0; k < n && r == 0; k++, a += PAGE)
+				if (entry[k] & (PM_PRESENT | PM_SWAP) && !(entry[k] & PM_FILE))
+					r = add_run(&mm->pages, a, a + PAGE, false);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* --- what a child shares --- */
+
+struct compare {
+	struct saved_mm *child, *parent;
+	uint64_t mine[512], theirs[512];
+	uint8_t *a, *b; /* 512 pages each */
+};
+
+static bool maybe_shared(uint64_t e)
+{
+	return (e & PM_PRESENT) && !(e & (PM_EXCLUSIVE | PM_FILE));
+}
+
+/* Is address inside a mapping of the parent that a child inherits? */
+static bool parent_lends(const struct saved_mm *p, uint64_t address)
+{
+	size_t lo = 0, hi = p->m->n_vma;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		const Vma *v = p->m->vma[mid];
+		if (address >= v->end)
+			lo = mid + 1;
+		else if (address < v->start)
+			hi = mid;
+		else
+			return has_own_pages(v);
+	}
+	return false;
+}
+
+/* Compares up to 512 pages at start; same[i] tells which are the parent's. */
+static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same)
+{
+	int r = read_pagemap(c->child, start, n, c->mine);
+	bool any = false, have = false;
+
+	if (r == 0)
+		r = read_pagemap(c->parent, start, n, c->theirs);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t m = c->mine[i], t = c->theirs[i];
+		same[i] = maybe_shared(m) && maybe_shared(t) && parent_lends(c->parent, start + i * PAGE);
+		/* With the privilege to see page frames there is nothing to compare. */
+		if (same[i] && (m & PM_PFN) && (t & PM_PFN)) {
+			same[i] = (m & PM_PFN) == (t & PM_PFN);
+			continue;
+		}
+		any |= same[i];
+	}
+	for (size_t i = 0; any && i < n; i++) {
+		if (!same[i] || (c->mine[i] & PM_PFN))
+			continue;
+		if (!have) {
+			have = tracee_read(&c->child->owner->first->t, start, c->a, n * PAGE) == 0 &&
+			       tracee_read(&c->parent->owner->first->t, start, c->b, n * PAGE) == 0;
+			any = have;
+		}
+		same[i] = have && !memcmp(c->a + i * PAGE, c->b + i * PAGE, PAGE);
+	}
+	return 0;
+}
+
+static int split_child(struct compare *c)
+{
+	struct saved_mm *mm = c->child;
+	page_runs all = mm->pages;
+	bool same[512];
+	int r = 0;
+
+	mm->pages = (page_runs){};
+	vec_each(run, &all) {
+		for (uint64_t a = run->start; a < run->end && r == 0;) {
+			size_t n = (run->end - a) / PAGE < 512 ? (run->end - a) / PAGE : 512;
+			r = compare_pages(c, a, n, same);
+			for (size_t i = 0; i < n && r == 0; i++, a += PAGE)
+				r = same[i] ? add_run(&mm->inherited, a, a + PAGE, false)
+					    : add_run(&mm->pages, a, a + PAGE, run->before);
+		}
+	}
+	vec_free(&all);
+	return r;
+}
+
+/* Marks what children take over as needed before they are cloned: splits the parent's runs at the
+ * borders of `needs`. What the parent itself inherits is there already. */
+static int mark_before(struct saved_mm *mm, const page_runs *needs)
+{
+	page_runs out = {};
+	size_t k = 0;
+
+	vec_each(run, &mm->pages) {
+		uint64_t a = run->start;
+		if (run->before) {
+			struct page_run *o = vec_push(&out);
+			if (!o)
+				return -ENOMEM;
+			*o = *run;
+			continue;
+		}
+		while (k && needs->at[k - 1].end > a)
+			k--;
+		while (a < run->end) {
+			while (k < needs->n && needs->at[k].end <= a)
+				k++;
+			bool in = k < needs->n && needs->at[k].start <= a;
+			uint64_t stop = in ? needs->at[k].end : k < needs->n ? needs->at[k].start : run->end;
+			struct page_run *o = vec_push(&out);
+			if (!o)
+				return -ENOMEM;
+			*o = (struct page_run){a, stop < run->end ? stop : run->end, in};
+			a = o->end;
+		}
+	}
+	vec_free(&mm->pages);
+	mm->pages = out;
+	return 0;
+}
+
+static int note_inherited(struct saved_mm *mm)
+{
+	mm->m->inherit = calloc(mm->inherited.n * 2 + 1, sizeof *mm->m->inherit);
+	if (!mm->m->inherit)
+		return -ENOMEM;
+	vec_each(run, &mm->inherited) {
+		mm->m->inherit[mm->m->n_inherit++] = run->start / PAGE;
+		mm->m->inherit[mm->m->n_inherit++] = (run->end - run->start) / PAGE;
+	}
+	return 0;
+}
+
+static int share_with_parents(struct save *s)
+{
+	struct save_engine *e = s->engine;
+	struct compare *c = malloc(sizeof *c);
+	int r = c ? 0 : -ENOMEM;
+
+	if (c) {
+		c->a = malloc(512 * PAGE);
+		c->b = malloc(512 * PAGE);
+		r = c->a && c->b ? 0 : -ENOMEM;
+	}
+	/* Children first, so that a page that goes down two generations is before-page at the top. */
+	for (size_t i = e->mms.n; i-- > 0 && r == 0;) {
+		struct saved_mm *mm = e->mms.at[i];
+		if (!mm->parent)
+			continue;
+		c->child = mm;
+		c->parent = mm->parent;
+		r = split_child(c);
+		if (r == 0 && mm->inherited.n)
+			r = mark_before(mm->parent, &mm->inherited);
+		if (r == 0)
+			r = note_inherited(mm);
+	}
+	if (c) {
+		free(c->a);
+		free(c->b);
+	}
+	free(c);
+	return r;
+}
+
+int collect_pages(struct save *s, struct pidspace_error *err)
+{
+	struct save_engine *e = s->engine;
+	char path[48];
+	int r;
+
+	vec_each(p, &e->mms) {
+		struct saved_mm *mm = *p;
+		snprintf(path, sizeof path, "%d/task/%d/pagemap", mm->owner->leader->tgid.n, mm->owner->first->tid.n);
+		mm->pagemap = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
+		if (mm->pagemap < 0) {
+			snprintf(path, sizeof path, "%d/pagemap", mm->owner->first->tid.n);
+			mm->pagemap = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
+		}
+		if (mm->pagemap < 0)
+			return error_sys(err, -errno, "cannot read the page map of process %d", mm->owner->m->pid);
+		r = scan_pages(mm);
+		if (r == -ENOTTY || r == -EINVAL)
+			r = walk_pagemap(mm);
+		if (r < 0)
+			return error_sys(err, r, "cannot scan the pages of process %d", mm->owner->m->pid);
+	}
+	r = share_with_parents(s);
+	if (r < 0)
+		return error_sys(err, r, "cannot compare pages");
+	vec_each(p, &e->mms)
+		vec_each(run, &(*p)->pages)
+			(*p)->bytes += run->end - run->start;
+	return 0;
+}

@@ -1,0 +1,331 @@
+/* Working inside the stopped tasks: scratch memory into every process, one batch in every thread. Each
+ * step is started everywhere before the first is waited for. */
+#include "checkpoint/collect.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "kernel/sys.h"
+#include "kinds/task_kind.h"
+#include "tracee/batch.h"
+
+#define SLOTS_MAX 16 /* threads of one process that work at a time */
+
+struct thread_work {
+	struct task_view v;
+	struct proc_status status;
+	struct batch batch;
+	bool started;
+};
+
+static const uint8_t sigreturn_code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+
+struct sigreturn_cache {
+	VEC(struct {
+		dev_t dev;
+		ino_t ino;
+		uint64_t offset; /* of the mapping in the file */
+		int64_t at;      /* of the code in the mapping, -1: none */
+	}) row;
+};
+
+/* Looks for code that calls rt_sigreturn in the executable mappings; libc has it. */
+static uint64_t find_sigreturn(struct sigreturn_cache *c, const struct tracee *t, const struct proc_maps *maps)
+{
+	static const size_t chunk = 1 << 20;
+
+	vec_each(m, &maps->map) {
+		if (!(m->prot & 4) || !m->ino)
+			continue;
+		int64_t at = -2;
+		vec_each(row, &c->row)
+			if (row->dev == m->dev && row->ino == m->ino && row->offset == m->offset)
+				at = row->at;
+		if (at == -2) {
+			_cleanup_free_ uint8_t *buf = malloc(chunk);
+			size_t len = m->end - m->start;
+			at = -1;
+			for (size_t o = 0; buf && at < 0 && o < len && o < 4 * chunk; o += chunk - 16) {
+				size_t n = len - o < chunk ? len - o : chunk;
+				uint8_t *hit = tracee_read(t, m->start + o, buf, n) < 0 ? NULL
+					: memmem(buf, n, sigreturn_code, sizeof sigreturn_code);
+				if (hit)
+					at = (int64_t)o + (hit - buf);
+			}
+			__typeof__(c->row.at) row = vec_push(&c->row);
+			if (row) {
+				row->dev = m->dev;
+				row->ino = m->ino;
+				row->offset = m->offset;
+				row->at = at;
+			}
+		}
+		if (at >= 0)
+			return m->start + (uint64_t)at;
+	}
+	return 0;
+}
+
+/* Dead memory lies below the stack pointer of a real stack: the main one, or a mapping of moderate size
+ * with a guard below it; what a language runtime keeps on its heap may have neighbours. */
+static bool dead_below(const struct proc_maps *maps, uint64_t rsp)
+{
+	for (size_t i = 0; i < maps->map.n; i++) {
+		const struct proc_map *m = &maps->map.at[i], *below = i ? m - 1 : NULL;
+		if (rsp < m->start || rsp >= m->end)
+			continue;
+		if (rsp - m->start < 32768)
+			return !strcmp(m->name, "[stack]");
+		return !strcmp(m->name, "[stack]") ||
+		       (below && below->end == m->start && !below->prot && m->end - m->start <= 64 << 20);
+	}
+	return false;
+}
+
+/* A signal that the task would not notice: not caught, not blocked, not pending, ignored by default. */
+static int quiet_signal(const struct proc_status *st)
+{
+	static const int candidates[] = {SIGURG, SIGWINCH, SIGCHLD};
+	uint64_t busy = st->pending | st->shared_pending;
+
+	for (int pass = 0; pass < 3; pass++) {
+		for (size_t i = 0; i < 3; i++) {
+			uint64_t bit = UINT64_C(1) << (candidates[i] - 1);
+			if (!(busy & bit))
+				return candidates[i];
+		}
+		busy = 0;
+		(void)pass;
+	}
+	return SIGURG;
+}
+
+static int start_scratch(struct save *s, struct saved_process *p, struct sigreturn_cache *cache,
+			 struct pidspace_error *err)
+{
+	struct tracee *t = &p->first->t;
+	size_t slots = p->n_tasks < SLOTS_MAX ? p->n_tasks : SLOTS_MAX;
+
+	p->mm->scratch_len = SCRATCH_CODE + slots * SCRATCH_SLOT;
+	t->vdso = p->mm->m->vdso;
+	t->sigreturn = find_sigreturn(cache, t, &p->mm->maps);
+	t->stack_below = dead_below(&p->mm->maps, t->regs.rsp);
+	return scratch_map_start(t, p->mm->scratch_len, err);
+}
+
+static uint32_t map_id(const struct id_map *m, uint32_t outside)
+{
+	vec_each(r, &m->range)
+		if (outside - r->out < r->n)
+			return outside - r->out + r->in;
+	return outside;
+}
+
+static void map_credentials(const struct save_engine *e, Credentials *c)
+{
+	for (size_t i = 0; i < c->n_uid; i++)
+		c->uid[i] = map_id(&e->uids, c->uid[i]);
+	for (size_t i = 0; i < c->n_gid; i++)
+		c->gid[i] = map_id(&e->gids, c->gid[i]);
+	for (size_t i = 0; i < c->n_group; i++)
+		c->group[i] = map_id(&e->gids, c->group[i]);
+}
+
+static int read_thread(struct save *s, struct saved_process *p, struct frozen_task *k,
+		       struct thread_work *w, struct pidspace_error *err)
+{
+	uint8_t xstate[TRACEE_XSTATE_MAX];
+	size_t xlen = sizeof xstate;
+	struct proc_stat st;
+	Thread *th = w->v.thread;
+	int r;
+
+	r = proc_stat_read(s->space->proc_fd, k->tgid.n, k->tid.n, &st);
+	if (r == 0)
+		r = proc_status_read(s->space->proc_fd, k->tgid.n, k->tid.n, &w->status);
+	if (r < 0)
+		return error_sys(err, r, "cannot read thread %d", k->tid.n);
+	th->comm = strdup(st.comm);
+	th->regs.data = malloc(sizeof k->t.regs);
+	r = tracee_get_xstate(&k->t, xstate, &xlen);
+	if (r < 0)
+		return error_sys(err, r, "cannot read the vector registers of thread %d", k->tid.n);
+	th->xstate.data = malloc(xlen);
+	if (!th->comm || !th->regs.data || !th->xstate.data)
+		return error_sys(err, -ENOMEM, "cannot save thread %d", k->tid.n);
+	memcpy(th->regs.data, &k->t.regs, th->regs.len = sizeof k->t.regs);
+	memcpy(th->xstate.data, xstate, th->xstate.len = xlen);
+	if (k->ran_ns && s->engine->frozen->stop_ns > k->ran_ns)
+		th->call_elapsed_ns = s->engine->frozen->stop_ns - k->ran_ns;
+	if (w->status.seccomp)
+		collect_refuse(s, k->tid, 0, "E_SECCOMP", "its system call filter cannot be carried yet",
+			       "run the program without its sandbox", "thread with a seccomp filter");
+	if (k->t.regs.cs != 0x33)
+		collect_refuse(s, k->tid, 0, "E_I386", "only 64-bit programs can be carried",
+			       "use a 64-bit build of the program", "32-bit program");
+	return 0;
+}
+
+static int prepare_threads(struct save *s, struct saved_process *p, struct thread_work *w,
+			   struct pidspace_error *err)
+{
+	Process *m = p->m;
+	int r = 0;
+
+	m->thread = calloc(p->n_tasks, sizeof *m->thread);
+	if (!m->thread)
+		return error_sys(err, -ENOMEM, "cannot save process %d", m->pid);
+	for (size_t i = 0; i < p->n_tasks && r == 0; i++) {
+		struct frozen_task *k = s->engine->frozen->tasks.at[p->task_at + i];
+		Thread *th = malloc(sizeof *th);
+		if (!th)
+			return error_sys(err, -ENOMEM, "cannot save process %d", m->pid);
+		thread__init(th);
+		m->thread[m->n_thread++] = th;
+		th->tid = k->tid.n;
+		th->dead = k->zombie;
+		w[i].v = (struct task_view){.k = k, .space = s->space, .stat = &p->stat, .status = &w[i].status,
+					    .process = m, .thread = th, .first = k == p->first};
+		if (!k->zombie)
+			r = read_thread(s, p, k, &w[i], err);
+	}
+	return r;
+}
+
+static int start_thread(struct saved_process *p, struct thread_work *w, size_t slot,
+			struct pidspace_error *err)
+{
+	struct tracee *t = &w->v.k->t;
+
+	t->stub = p->mm->scratch;
+	t->done_signal = quiet_signal(&w->status);
+	scratch_slot(t, p->mm->scratch + SCRATCH_CODE + slot * SCRATCH_SLOT, SCRATCH_SLOT);
+	for (const struct task_kind *const *kd = task_kinds; *kd; kd++)
+		(*kd)->ask(&w->v, &w->batch);
+	w->started = true;
+	return batch_start(t, &w->batch, err);
+}
+
+static int finish_thread(struct save *s, struct thread_work *w, struct pidspace_error *err)
+{
+	int r = batch_finish(&w->v.k->t, &w->batch, err);
+
+	for (const struct task_kind *const *kd = task_kinds; *kd && r == 0; kd++)
+		r = (*kd)->take(&w->v, &w->batch, err);
+	if (r == 0)
+		map_credentials(s->engine, w->v.thread->cred);
+	batch_done(&w->batch);
+	proc_status_done(&w->status);
+	w->started = false;
+	return r;
+}
+
+/* One process's threads, in groups of as many as have slots. Every started one is finished, also after a
+ * failure: nothing may run on with our registers. */
+static int work_in_threads(struct save *s, struct saved_process *p, struct thread_work *w,
+			   struct pidspace_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->n_tasks; i += SLOTS_MAX) {
+		size_t end = i + SLOTS_MAX < p->n_tasks ? i + SLOTS_MAX : p->n_tasks;
+		for (size_t k = i; k < end && r == 0; k++)
+			if (!w[k].v.k->zombie && !w[k].started)
+				r = start_thread(p, &w[k], k - i, err);
+		for (size_t k = i; k < end; k++)
+			if (w[k].started) {
+				int q = finish_thread(s, &w[k], r < 0 ? NULL : err);
+				r = r < 0 ? r : q;
+			}
+	}
+	return r;
+}
+
+static bool may_work_in(const struct saved_process *p)
+{
+	return p->first && !p->refused;
+}
+
+static int map_all_scratch(struct save *s, struct pidspace_error *err)
+{
+	struct save_engine *e = s->engine;
+	struct sigreturn_cache cache = {};
+	size_t started = 0;
+	int r = 0;
+
+	for (; started < e->processes.n && r == 0; started++) {
+		struct saved_process *p = e->processes.at[started];
+		if (may_work_in(p) && p->mm->owner == p)
+			r = start_scratch(s, p, &cache, err);
+	}
+	if (r < 0)
+		started--;
+	for (size_t i = 0; i < started; i++) {
+		struct saved_process *p = e->processes.at[i];
+		if (!may_work_in(p) || p->mm->owner != p)
+			continue;
+		int q = scratch_map_finish(&p->first->t, p->mm->scratch_len, &p->mm->scratch,
+					   r < 0 ? NULL : err);
+		r = r < 0 ? r : q;
+	}
+	vec_free(&cache.row);
+	return r;
+}
+
+int collect_tasks(struct save *s, struct pidspace_error *err)
+{
+	struct save_engine *e = s->engine;
+	struct thread_work *work = calloc(e->frozen->tasks.n, sizeof *work);
+	int r = work ? 0 : error_sys(err, -ENOMEM, "cannot save tasks");
+
+	vec_each(p, &e->processes) {
+		size_t before = s->refusals.n;
+		if (r == 0 && (*p)->first)
+			r = prepare_threads(s, *p, work + (*p)->task_at, err);
+		for (size_t i = before; i < s->refusals.n; i++)
+			if (!strcmp(s->refusals.at[i].code, "E_SECCOMP") || !strcmp(s->refusals.at[i].code, "E_I386"))
+				(*p)->refused = true;
+	}
+	if (r == 0)
+		r = map_all_scratch(s, err);
+	/* First threads of all processes together, then the rest of each. */
+	vec_each(p, &e->processes) {
+		struct saved_process *sp = *p;
+		if (r == 0 && may_work_in(sp) && sp->mm->owner == sp) {
+			struct thread_work *w = work + sp->task_at;
+			size_t k = 0;
+			while (w[k].v.k != sp->first)
+				k++;
+			if (k < SLOTS_MAX)
+				r = start_thread(sp, &w[k], k, err);
+		}
+	}
+	vec_each(p, &e->processes) {
+		if (!may_work_in(*p))
+			continue;
+		int q = work_in_threads(s, *p, work + (*p)->task_at, r < 0 ? NULL : err);
+		r = r < 0 ? r : q;
+	}
+	if (work)
+		for (size_t i = 0; i < e->frozen->tasks.n; i++) {
+			batch_done(&work[i].batch);
+			proc_status_done(&work[i].status);
+		}
+	free(work);
+	return r;
+}
+
+void collect_leave(struct save *s)
+{
+	vec_each(p, &s->engine->mms) {
+		struct saved_mm *mm = *p;
+		if (mm->scratch && mm->owner->first->t.state == TRACEE_STOPPED)
+			scratch_unmap(&mm->owner->first->t, mm->scratch, mm->scratch_len, NULL);
+		mm->scratch = 0;
+	}
+}

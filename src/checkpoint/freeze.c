@@ -1,0 +1,364 @@
+/* Stopping a whole tree. Seize all, interrupt all, then wait for all: serially it takes four times as
+ * long. New tasks can appear until every one stands still, so the tree is read again until nothing is new. */
+#include "checkpoint/freeze.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "kernel/proc_stat.h"
+#include "kernel/sys.h"
+
+#define DEADLINE_NS UINT64_C(10000000000)
+#define VFORK_NS UINT64_C(5000000000)
+
+uint64_t freeze_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+struct frozen_task *freeze_find(const struct frozen *f, struct vpid tid)
+{
+	vec_each(p, &f->tasks)
+		if ((*p)->tid.n == tid.n)
+			return *p;
+	return NULL;
+}
+
+/* se.exec_start of /proc/PID/sched, in ns of the scheduler's clock; 0 where the kernel does not say. */
+static uint64_t exec_start(int proc_fd, const char *path)
+{
+	char buf[512];
+	_cleanup_close_ int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof buf - 1);
+	unsigned long long ms, frac;
+
+	if (n <= 0)
+		return 0;
+	buf[n] = 0;
+	const char *p = strstr(buf, "se.exec_start");
+	if (!p || !(p = strchr(p, ':')) || sscanf(p + 1, "%llu.%6llu", &ms, &frac) != 2)
+		return 0;
+	return ms * 1000000 + frac;
+}
+
+/* What to add to the scheduler's clock to get CLOCK_MONOTONIC. */
+static int64_t sched_clock_offset(void)
+{
+	_cleanup_close_ int self = open("/proc/self", O_DIRECTORY | O_CLOEXEC);
+	uint64_t mine;
+
+	syscall(SYS_sched_yield); /* brings our own exec_start up to date */
+	mine = exec_start(self, "sched");
+	return mine ? (int64_t)(freeze_now() - mine) : 0;
+}
+
+static void note_last_run(const struct frozen *f, struct frozen_task *k, int64_t offset)
+{
+	char path[64];
+	uint64_t ran;
+
+	snprintf(path, sizeof path, "%d/task/%d/sched", k->tgid.n, k->tid.n);
+	ran = exec_start(f->space->proc_fd, path);
+	k->ran_ns = ran ? ran + (uint64_t)offset : 0;
+}
+
+static int add_task(struct frozen *f, struct vpid tgid, struct vpid tid, int64_t offset,
+		    struct hpid tgid_host, struct frozen_task **ret)
+{
+	struct frozen_task *k = calloc(1, sizeof *k), **slot;
+	struct hpid host = tgid_host;
+	struct proc_stat st;
+
+	if (!k || !(slot = vec_push(&f->tasks))) {
+		free(k);
+		return -ENOMEM;
+	}
+	*slot = k;
+	*ret = k;
+	k->tid = tid;
+	k->tgid = tgid;
+	if (tid.n != tgid.n && space_to_host(f->space, tid, &host) < 0) {
+		k->lost = true;
+		return 0;
+	}
+	note_last_run(f, k, offset);
+	int r = tracee_seize(&k->t, host, tgid_host, 0);
+	if (r == 0)
+		return 0;
+	/* Zombies cannot be seized; neither can what someone else traces. */
+	if (proc_stat_read(f->space->proc_fd, tgid.n, tid.n, &st) < 0) {
+		k->lost = true;
+		return 0;
+	}
+	k->t.tid = host;
+	k->t.tgid = tgid_host;
+	if (st.state == 'Z' || st.state == 'X') {
+		k->zombie = true;
+		k->t.state = TRACEE_GONE;
+		return 0;
+	}
+	return r;
+}
+
+static int number(const char *s)
+{
+	char *end;
+	long n = strtol(s, &end, 10);
+
+	return *s >= '1' && *s <= '9' && !*end ? (int)n : 0;
+}
+
+static DIR *open_dir(int at, const char *path)
+{
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d && fd >= 0)
+		close(fd);
+	return d;
+}
+
+/* A set of tids already known, so that a pass over 10,000 tasks stays linear. */
+struct known {
+	uint8_t bits[(1 << 22) / 8 + 1];
+};
+
+static bool known_test_set(struct known *k, int n)
+{
+	bool was = k->bits[n / 8] >> (n % 8) & 1;
+
+	k->bits[n / 8] |= (uint8_t)(1 << (n % 8));
+	return was;
+}
+
+static int scan_threads(struct frozen *f, struct known *known, struct vpid tgid, int64_t offset,
+			size_t *ret_new, struct pidspace_error *err)
+{
+	struct hpid host = {0};
+	struct frozen_task *k;
+	struct dirent *e;
+	char path[32];
+	int r = 0;
+
+	snprintf(path, sizeof path, "%d/task", tgid.n);
+	DIR *d = open_dir(f->space->proc_fd, path);
+	if (!d)
+		return 0;
+	while (r == 0 && (e = readdir(d))) {
+		int tid = number(e->d_name);
+		if (!tid || known_test_set(known, tid))
+			continue;
+		if (!host.n && space_to_host(f->space, tgid, &host) < 0)
+			break;
+		r = add_task(f, tgid, vpid_of(tid), offset, host, &k);
+		if (r == -EPERM)
+			error_set(err, r, "E_TRACED",
+				  "cannot stop task %d (host %d): it is being traced, or it is not ours; end the "
+				  "debugger that holds it and try again", tid, k->t.tid.n);
+		else if (r < 0)
+			error_sys(err, r, "cannot stop task %d", tid);
+		else if (!k->lost)
+			(*ret_new)++;
+		if (r == 0 && !k->lost && !k->zombie)
+			tracee_interrupt(&k->t);
+	}
+	closedir(d);
+	return r;
+}
+
+static int scan(struct frozen *f, struct known *known, int64_t offset, size_t *ret_new,
+		struct pidspace_error *err)
+{
+	struct dirent *e;
+	int r = 0;
+
+	*ret_new = 0;
+	DIR *d = open_dir(f->space->proc_fd, ".");
+	if (!d)
+		return error_sys(err, -errno, "cannot list the container's processes");
+	while (r == 0 && (e = readdir(d))) {
+		int pid = number(e->d_name);
+		if (pid)
+			r = scan_threads(f, known, vpid_of(pid), offset, ret_new, err);
+	}
+	closedir(d);
+	return r;
+}
+
+/* A vfork parent stops only once its child has gone on to exec or exit: let its children run a little. */
+static void nudge_vfork_children(struct frozen *f, const struct frozen_task *parent)
+{
+	struct proc_stat st;
+
+	vec_each(p, &f->tasks) {
+		struct frozen_task *k = *p;
+		if (k->tid.n != k->tgid.n || k->t.state != TRACEE_STOPPED ||
+		    proc_stat_read(f->space->proc_fd, k->tgid.n, 0, &st) < 0 || st.ppid != parent->tgid.n)
+			continue;
+		k->t.state = TRACEE_ATTACHED;
+		ptrace(PTRACE_CONT, k->t.tid.n, NULL, NULL);
+		struct timespec ms = {.tv_nsec = 1000000};
+		nanosleep(&ms, NULL);
+		tracee_interrupt(&k->t);
+	}
+}
+
+static int wait_all(struct frozen *f, struct pidspace_error *err)
+{
+	uint64_t start = freeze_now();
+	long pause_ns = 20000;
+
+	for (;;) {
+		struct frozen_task *waits = NULL;
+		vec_each(p, &f->tasks) {
+			struct frozen_task *k = *p;
+			if (!k->lost && !k->zombie && !tracee_poll_stop(&k->t) && !waits)
+				waits = k;
+		}
+		if (!waits)
+			return 0;
+		uint64_t took = freeze_now() - start;
+		if (took > 20000000)
+			nudge_vfork_children(f, waits);
+		if (took > (took > VFORK_NS ? DEADLINE_NS : VFORK_NS))
+			return error_set(err, -ETIMEDOUT, "E_FREEZE",
+					 "task %d (host %d) did not stop within %d s (it waits in the kernel, or "
+					 "for a vfork child that does not go on); try again later",
+					 waits->tid.n, waits->t.tid.n, (int)(took / 1000000000));
+		struct timespec t = {.tv_nsec = pause_ns};
+		nanosleep(&t, NULL);
+		if (pause_ns < 1000000)
+			pause_ns *= 2;
+	}
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct frozen_task *x = *(struct frozen_task *const *)a, *y = *(struct frozen_task *const *)b;
+
+	if (x->tgid.n != y->tgid.n)
+		return x->tgid.n < y->tgid.n ? -1 : 1;
+	if ((x->tid.n == x->tgid.n) != (y->tid.n == y->tgid.n))
+		return x->tid.n == x->tgid.n ? -1 : 1;
+	return x->tid.n < y->tid.n ? -1 : x->tid.n > y->tid.n;
+}
+
+static void drop_gone(struct frozen *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->tasks.n; i++) {
+		struct frozen_task *k = f->tasks.at[i];
+		if (k->lost || (!k->zombie && k->t.state == TRACEE_GONE))
+			free(k);
+		else
+			f->tasks.at[n++] = k;
+	}
+	f->tasks.n = n;
+	qsort(f->tasks.at, n, sizeof *f->tasks.at, by_pid);
+	f->processes = 0;
+	vec_each(p, &f->tasks)
+		f->processes += (*p)->tid.n == (*p)->tgid.n;
+}
+
+/* A task that ended while we waited may be a zombie by now: look again. */
+static void find_new_zombies(struct frozen *f)
+{
+	struct proc_stat st;
+
+	vec_each(p, &f->tasks) {
+		struct frozen_task *k = *p;
+		if (k->zombie || k->lost || k->t.state != TRACEE_GONE)
+			continue;
+		if (proc_stat_read(f->space->proc_fd, k->tgid.n, k->tid.n, &st) == 0 && st.state == 'Z')
+			k->zombie = true;
+	}
+}
+
+int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_error *err)
+{
+	struct frozen *f = calloc(1, sizeof *f);
+	struct known *known = calloc(1, sizeof *known);
+	int64_t offset = sched_clock_offset();
+	size_t fresh;
+	int r = f && known ? 0 : error_sys(err, -ENOMEM, "cannot stop the container");
+
+	if (r == 0)
+		f->space = s;
+	do {
+		if (r == 0)
+			r = scan(f, known, offset, &fresh, err);
+		if (r == 0)
+			r = wait_all(f, err);
+	} while (r == 0 && fresh);
+	free(known);
+	if (r < 0) {
+		freeze_release(f);
+		return r;
+	}
+	find_new_zombies(f);
+	drop_gone(f);
+	f->stop_ns = freeze_now();
+	if (!f->tasks.n || f->tasks.at[0]->tid.n != 1 || f->tasks.at[0]->zombie) {
+		freeze_release(f);
+		return error_set(err, -ESRCH, "E_GONE", "the container has ended");
+	}
+	*ret = f;
+	return 0;
+}
+
+static void frozen_free(struct frozen *f)
+{
+	vec_each(p, &f->tasks)
+		free(*p);
+	vec_free(&f->tasks);
+	free(f);
+}
+
+void freeze_release(struct frozen *f)
+{
+	if (!f)
+		return;
+	vec_each(p, &f->tasks) {
+		struct tracee *t = &(*p)->t;
+		if (t->state == TRACEE_ATTACHED && t->tid.n && !(*p)->zombie && !(*p)->lost) {
+			/* Still on its way to the stop: give it a moment, it must be stopped to be let go. */
+			for (int i = 0; i < 100 && !tracee_poll_stop(t); i++) {
+				struct timespec ms = {.tv_nsec = 1000000};
+				nanosleep(&ms, NULL);
+			}
+		}
+		tracee_release(t);
+	}
+	frozen_free(f);
+}
+
+int freeze_kill(struct frozen *f, struct pidspace_error *err)
+{
+	int status;
+
+	if (task_ref_kill(&f->space->init, SIGKILL) < 0)
+		return error_set(err, -ESRCH, "E_GONE", "the container's init is gone already");
+	/* As tracer we must reap each tracee before its parent, and so init's own end, can go on. Init's
+	 * own status stays for its parent: it comes last and is not taken here when we are that parent. */
+	for (size_t i = f->tasks.n; i-- > 1;) {
+		struct tracee *t = &f->tasks.at[i]->t;
+		while (t->state == TRACEE_STOPPED || t->state == TRACEE_ATTACHED)
+			if (tracee_wait(t, &status) == 0)
+				ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
+	}
+	f->killed = true;
+	return 0;
+}

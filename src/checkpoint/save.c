@@ -1,0 +1,356 @@
+/* The order of saving: stop, collect everything, refuse completely or not at all, write metadata, write
+ * memory, commit, and only then kill or let go. */
+#include "checkpoint/collect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "checkpoint/host.h"
+#include "container.pb-c.h"
+#include "kinds/content.h"
+#include "kinds/fd_kind.h"
+#include "kinds/tree_file.h"
+
+#define RUNS_PER_BLOCK 512
+
+struct job {
+	const struct checkpoint_options *o;
+	struct save s;
+	struct save_engine e;
+	struct engine_stats st;
+	uint64_t last_progress;
+};
+
+static void progress(struct job *j)
+{
+	uint64_t now = freeze_now();
+
+	if (!j->o->progress || now - j->last_progress < 100000000)
+		return;
+	j->last_progress = now;
+	j->o->progress(j->o->progress_arg, &j->st);
+}
+
+static int write_message(struct save *s, uint32_t type, const ProtobufCMessage *m, struct pidspace_error *err)
+{
+	size_t len = protobuf_c_message_get_packed_size(m);
+	_cleanup_free_ uint8_t *buf = malloc(len + 1);
+
+	if (!buf)
+		return error_sys(err, -ENOMEM, "cannot write the image");
+	protobuf_c_message_pack(m, buf);
+	return save_frame(s, type, buf, len, err);
+}
+
+static int64_t clock_offset(int proc_fd, const char *path, const char *clock)
+{
+	_cleanup_free_ char *text = NULL;
+	long long sec, ns;
+	char *p;
+
+	if (fd_slurp_at(proc_fd, path, &text, NULL) < 0 || !(p = strstr(text, clock)) ||
+	    sscanf(p + strlen(clock), "%lld %lld", &sec, &ns) != 2)
+		return 0;
+	return sec * 1000000000 + ns;
+}
+
+/* What a clock reads inside now: ours, less our own time namespace's offset, plus the container's. */
+static int64_t clock_inside(const struct space *s, const char *name, clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec - clock_offset(AT_FDCWD, "/proc/self/timens_offsets", name) +
+	       clock_offset(s->proc_fd, "1/timens_offsets", name);
+}
+
+/* Clocks as the container reads them at the stop go into its own message. */
+static int write_container(struct job *j, struct pidspace_error *err)
+{
+	Container *c = container__unpack(NULL, j->o->container_len, j->o->container);
+	if (!c)
+		return error_set(err, -EBADMSG, "E_INTERNAL", "the container's description cannot be read");
+	c->monotonic_ns = clock_inside(j->o->space, "monotonic", CLOCK_MONOTONIC);
+	c->boottime_ns = clock_inside(j->o->space, "boottime", CLOCK_BOOTTIME);
+	size_t len = container__get_packed_size(c);
+	_cleanup_free_ uint8_t *buf = malloc(len + 1);
+	if (buf)
+		container__pack(c, buf);
+	container__free_unpacked(c, NULL);
+	if (!buf)
+		return error_sys(err, -ENOMEM, "cannot write the image");
+	return image_write(j->s.out, FRAME_CONTAINER, buf, len, err);
+}
+
+static int collect(struct job *j, struct pidspace_error *err)
+{
+	struct save *s = &j->s;
+	int r = collect_tree(s, err);
+
+	if (r == 0)
+		r = collect_surroundings(s, err);
+	if (r == 0)
+		r = collect_sharing(s, err);
+	if (r == 0)
+		r = collect_files(s, err);
+	if (r == 0)
+		r = collect_maps(s, err);
+	if (r == 0)
+		r = collect_tasks(s, err);
+	vec_each(p, &j->e.processes)
+		if ((*p)->mm && (*p)->first->brk)
+			(*p)->mm->m->brk = (*p)->first->brk;
+	return r;
+}
+
+/* Everything but memory. Frames are held back until it is known that nothing refuses. */
+static int write_metadata(struct job *j, struct pidspace_error *err)
+{
+	struct save *s = &j->s;
+	int r = 0;
+
+	r = tree_file_save_all(s, "/dev/shm", err);
+	if (r == 0)
+		r = collect_write_files(s, err);
+	for (size_t i = 0; i < j->e.mms.n && r == 0; i++)
+		r = write_message(s, FRAME_ADDRESS_SPACE, &j->e.mms.at[i]->m->base, err);
+	for (size_t i = 0; i < j->e.processes.n && r == 0; i++) {
+		struct saved_process *p = j->e.processes.at[i];
+		if (p->owns_fds)
+			r = write_message(s, FRAME_FD_TABLE, &p->fds->base, err);
+		if (r == 0)
+			r = write_message(s, FRAME_PROCESS, &p->m->base, err);
+	}
+	return r;
+}
+
+/* --- memory --- */
+
+struct block {
+	struct job *j;
+	struct saved_mm *mm;
+	uint32_t phase;
+	uint8_t *buf;
+	size_t len, n;
+	struct image_run runs[RUNS_PER_BLOCK];
+};
+
+static int block_flush(struct block *b, struct pidspace_error *err)
+{
+	struct iovec remote[RUNS_PER_BLOCK], local = {b->buf, b->len};
+	size_t done = 0;
+
+	if (!b->n)
+		return 0;
+	for (size_t i = 0; i < b->n; i++)
+		remote[i] = (struct iovec){(void *)b->runs[i].address, b->runs[i].bytes};
+	ssize_t k = process_vm_readv(b->mm->owner->first->t.tid.n, &local, 1, remote, b->n, 0);
+	if (k != (ssize_t)b->len) {
+		/* Some page was not readable that way (no read permission): one by one through /proc/PID/mem. */
+		char path[48];
+		snprintf(path, sizeof path, "%d/mem", b->mm->owner->first->tid.n);
+		_cleanup_close_ int mem = openat(b->j->s.space->proc_fd, path, O_RDONLY | O_CLOEXEC);
+		if (mem < 0)
+			return error_sys(err, -errno, "cannot read the memory of process %d", b->mm->owner->m->pid);
+		for (size_t i = 0; i < b->n; done += b->runs[i++].bytes) {
+			ssize_t got = fd_pread_all(mem, b->buf + done, b->runs[i].bytes, (off_t)b->runs[i].address);
+			if (got != (ssize_t)b->runs[i].bytes)
+				return error_sys(err, got < 0 ? (int)got : -EIO, "cannot read memory %llx of process %d",
+						 (unsigned long long)b->runs[i].address, b->mm->owner->m->pid);
+		}
+	}
+	int r = image_write_pages(b->j->s.out, b->mm->id, b->phase, b->buf, b->runs, b->n, err);
+	b->j->st.bytes_done += b->len;
+	progress(b->j);
+	b->buf = NULL;
+	b->len = b->n = 0;
+	return r;
+}
+
+static int block_add(struct block *b, uint64_t start, uint64_t end, struct pidspace_error *err)
+{
+	while (start < end) {
+		if (b->len == IMAGE_BLOCK || b->n == RUNS_PER_BLOCK) {
+			int r = block_flush(b, err);
+			if (r < 0)
+				return r;
+		}
+		if (!b->buf && !(b->buf = image_page_buffer(b->j->s.out)))
+			return error_sys(err, -EIO, "cannot write memory");
+		size_t n = end - start < IMAGE_BLOCK - b->len ? end - start : IMAGE_BLOCK - b->len;
+		b->runs[b->n++] = (struct image_run){start, n};
+		b->len += n;
+		start += n;
+	}
+	return 0;
+}
+
+static int write_phase(struct job *j, struct saved_mm *mm, bool before, struct pidspace_error *err)
+{
+	struct block *b = calloc(1, sizeof *b);
+	int r = b ? 0 : error_sys(err, -ENOMEM, "cannot write memory");
+
+	if (!b)
+		return r;
+	b->j = j;
+	b->mm = mm;
+	b->phase = before ? 0 : 1;
+	vec_each(run, &mm->pages)
+		if (r == 0 && run->before == before)
+			r = block_add(b, run->start, run->end, err);
+	if (r == 0)
+		r = block_flush(b, err);
+	free(b);
+	return r;
+}
+
+/* Shared anonymous memory that only mappings reach (no descriptor, no privilege): read through the first
+ * mapping that was met; see collect_maps.c. */
+static int write_shared_through_maps(struct job *j, struct saved_mm *mm, struct pidspace_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < mm->m->n_vma && r == 0; i++) {
+		Vma *v = mm->m->vma[i];
+		if (!(v->flags & 1u << 31))
+			continue;
+		for (uint64_t at = 0; at < v->end - v->start && r == 0; at += IMAGE_BLOCK) {
+			uint64_t left = v->end - v->start - at;
+			struct image_run run = {v->offset + at, left < IMAGE_BLOCK ? left : IMAGE_BLOCK};
+			uint8_t *buf = image_page_buffer(j->s.out);
+			if (!buf)
+				return error_sys(err, -EIO, "cannot write memory");
+			if (tracee_read(&mm->owner->first->t, v->start + at, buf, run.bytes) < 0)
+				memset(buf, 0, run.bytes);
+			r = image_write_pages(j->s.out, CONTENT_SPACE | v->object, 1, buf, &run, 1, err);
+		}
+	}
+	return r;
+}
+
+static int write_memory(struct job *j, struct pidspace_error *err)
+{
+	int r = content_write_all(&j->s, err);
+
+	for (size_t i = 0; i < j->e.mms.n && r == 0; i++)
+		r = write_phase(j, j->e.mms.at[i], true, err);
+	for (size_t i = 0; i < j->e.mms.n && r == 0; i++)
+		r = write_phase(j, j->e.mms.at[i], false, err);
+	for (size_t i = 0; i < j->e.mms.n && r == 0; i++)
+		r = write_shared_through_maps(j, j->e.mms.at[i], err);
+	return r;
+}
+
+static int refused(struct job *j, struct pidspace_error *err)
+{
+	const struct refusal *f = j->s.refusals.at;
+
+	if (!j->s.refusals.n)
+		return 0;
+	return error_set(err, -ENOTSUP, "E_REFUSED",
+			 "process %d: %s (%s): %s; %s%s", f->pid.n, f->what, f->code, f->why, f->advice,
+			 j->s.refusals.n > 1 ? "; `pidspace check` lists everything" : "");
+}
+
+static void before_kill(struct job *j)
+{
+	vec_each(f, &j->s.files) {
+		const struct fd_kind *k = fd_kind_of(&j->s, f);
+		if (k->before_kill)
+			k->before_kill(&j->s, f);
+	}
+}
+
+static int save_stopped(struct job *j, struct pidspace_error *err)
+{
+	int r = 0;
+
+	if (!j->o->check_only)
+		r = image_writer_new(&j->s.out, j->o->image_fd, j->o->compress, err);
+	j->s.hold = true;
+	if (r == 0)
+		r = collect(j, err);
+	if (r == 0)
+		r = collect_pages(&j->s, err);
+	if (r == 0)
+		r = write_metadata(j, err);
+	if (r == 0)
+		r = refused(j, err);
+	if (r < 0 || j->o->check_only)
+		return r;
+	j->st.collected_ns = freeze_now();
+	vec_each(mm, &j->e.mms)
+		j->st.bytes_total += (*mm)->bytes;
+	j->st.bytes_total += content_bytes(&j->s);
+
+	/* Only now can nothing refuse any more. */
+	r = host_write(j->s.out, err);
+	if (r == 0)
+		r = write_container(j, err);
+	if (r == 0)
+		r = save_write_held(&j->s, err);
+	if (r == 0)
+		r = write_memory(j, err);
+	j->st.memory_ns = freeze_now();
+	if (r == 0)
+		r = image_commit(j->s.out, err);
+	return r;
+}
+
+int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refusals,
+		   size_t *ret_n_refusals, struct engine_stats *ret_stats, struct pidspace_error *err)
+{
+	struct job *j = calloc(1, sizeof *j);
+	struct pidspace_error own = {};
+	bool killed = false;
+	int r;
+
+	if (!j)
+		return error_sys(err, -ENOMEM, "cannot checkpoint");
+	err = err ? err : &own;
+	j->o = o;
+	j->st.start_ns = freeze_now();
+	j->e.frozen = o->frozen;
+	j->s.space = o->space;
+	j->s.externals = o->externals;
+	j->s.n_externals = o->n_externals;
+	j->s.leave_running = o->leave_running;
+	j->s.engine = &j->e;
+	j->s.root_fd = openat(o->space->proc_fd, "1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r = j->s.root_fd < 0 ? error_sys(err, -errno, "cannot open the container's root") : 0;
+	if (r == 0 && !o->frozen)
+		r = freeze_tree(&j->e.frozen, o->space, err);
+	if (r == 0) {
+		j->st.frozen_ns = freeze_now();
+		j->st.tasks = j->e.frozen->processes;
+		j->st.threads = j->e.frozen->tasks.n;
+		r = save_stopped(j, err);
+	}
+	if (r == 0 && !o->leave_running && !o->check_only) {
+		before_kill(j);
+		r = freeze_kill(j->e.frozen, err);
+		killed = r == 0;
+	}
+	if (j->e.frozen && !killed)
+		collect_leave(&j->s);
+	if (j->e.frozen && !o->frozen)
+		freeze_release(j->e.frozen);
+	j->st.done_ns = freeze_now();
+	if (ret_stats)
+		*ret_stats = j->st;
+	if (ret_refusals) {
+		*ret_refusals = j->s.refusals.at;
+		*ret_n_refusals = j->s.refusals.n;
+		j->s.refusals.at = NULL;
+	}
+	collect_free(&j->s);
+	free(j);
+	return r;
+}

@@ -1,0 +1,229 @@
+#include "tracee/batch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <elf.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "kernel/x86_64/sigframe.h"
+
+#define GUARD_MAX ((size_t)20 << 10)
+#define RED_ZONE 128
+
+/* True when the code at p comes to a plain `ret` having touched no memory and no stack. */
+static bool returns_at_once(const uint8_t *p, const uint8_t *end)
+{
+	for (int i = 0; i < 16 && p < end; i++) {
+		if (*p == 0xc3)
+			return true;
+		if (p + 2 < end && *p == 0x31 && p[1] >= 0xc0)
+			p += 2; /* xor reg,reg */
+		else if (p + 3 < end && *p == 0x45 && p[1] == 0x31 && p[2] >= 0xc0)
+			p += 3;
+		else
+			return false;
+	}
+	return false;
+}
+
+long scratch_vdso_syscall(bool returning)
+{
+	const uint8_t *v = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
+	const Elf64_Ehdr *h = (const Elf64_Ehdr *)v;
+	size_t len = 0;
+
+	if (!v)
+		return -ENOENT;
+	for (int i = 0; i < h->e_phnum; i++) {
+		const Elf64_Phdr *p = (const Elf64_Phdr *)(v + h->e_phoff) + i;
+		if (p->p_type == PT_LOAD && p->p_offset + p->p_filesz > len)
+			len = p->p_offset + p->p_filesz;
+	}
+	for (size_t i = 0; i + 2 < len; i++)
+		if (v[i] == 0x0f && v[i + 1] == 0x05 && (!returning || returns_at_once(v + i + 2, v + len)))
+			return (long)i;
+	return returning ? scratch_vdso_syscall(false) : -ENOENT;
+}
+
+/* Before the first call in a living task there is no scratch memory to fall back into: a frame below
+ * its stack pointer serves, where that memory is dead, and the call returns into it. */
+static void guard_stack(struct tracee *t, struct user_regs_struct *r)
+{
+	uint8_t xstate[TRACEE_XSTATE_MAX], frame[GUARD_MAX];
+	size_t xlen = sizeof xstate;
+
+	if (!t->sigreturn || !t->stack_below || tracee_get_xstate(t, xstate, &xlen) < 0)
+		return;
+	uint64_t at = (t->regs.rsp - RED_ZONE - xlen - 1024) & ~(uint64_t)63;
+	size_t n = sigframe_build(frame, sizeof frame, at, &t->regs, t->sigmask, xstate, xlen, t->sigreturn);
+	if (!n)
+		return;
+	t->lent = malloc(n);
+	if (!t->lent || tracee_read(t, at, t->lent, n) < 0 || tracee_write(t, at, frame, n) < 0) {
+		free(t->lent);
+		t->lent = NULL;
+		return;
+	}
+	t->lent_at = at;
+	t->lent_len = n;
+	r->rsp = at;
+}
+
+static void unguard_stack(struct tracee *t)
+{
+	if (!t->lent)
+		return;
+	tracee_write(t, t->lent_at, t->lent, t->lent_len);
+	free(t->lent);
+	t->lent = NULL;
+}
+
+static int call_start(struct tracee *t, long nr, const uint64_t a[6])
+{
+	struct user_regs_struct r = t->regs;
+	long at = scratch_vdso_syscall(true);
+	int e;
+
+	if (at < 0 || !t->vdso)
+		return -ENOENT;
+	r.rip = t->vdso + (uint64_t)at;
+	r.rax = (uint64_t)nr;
+	r.orig_rax = (uint64_t)-1;
+	r.rdi = a[0];
+	r.rsi = a[1];
+	r.rdx = a[2];
+	r.r10 = a[3];
+	r.r8 = a[4];
+	r.r9 = a[5];
+	if (!t->newborn)
+		guard_stack(t, &r);
+	e = tracee_set_regs(t, &r);
+	if (e < 0)
+		return e;
+	e = tracee_set_mask(t, ~UINT64_C(0));
+	if (e < 0)
+		return e;
+	t->state = TRACEE_ATTACHED;
+	return ptrace(PTRACE_SYSCALL, t->tid.n, NULL, NULL) < 0 ? -errno : 0;
+}
+
+/* Entry stop, exit stop; other stops on the way (an unblockable signal) are let through. */
+static int64_t call_finish(struct tracee *t)
+{
+	struct user_regs_struct r;
+	int status, e;
+
+	for (int stops = 0; stops < 2;) {
+		e = tracee_wait(t, &status);
+		if (e < 0)
+			return e;
+		int event = status >> 16, sig = WSTOPSIG(status);
+		if (!event && (sig & 0x7f) == SIGTRAP && ++stops == 2)
+			break;
+		if (!event && (sig == SIGSEGV || sig == SIGBUS || sig == SIGILL))
+			return t->state = TRACEE_STOPPED, -EFAULT;
+		if (event || (sig & 0x7f) == SIGTRAP)
+			sig = 0;
+		ptrace(PTRACE_SYSCALL, t->tid.n, NULL, (void *)(long)sig);
+	}
+	t->state = TRACEE_STOPPED;
+	if (ptrace(PTRACE_GETREGS, t->tid.n, NULL, &r) < 0)
+		return -errno;
+	return (int64_t)r.rax;
+}
+
+int64_t scratch_single_call(struct tracee *t, uint64_t vdso, long nr, uint64_t a0, uint64_t a1,
+			    uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+{
+	uint64_t a[6] = {a0, a1, a2, a3, a4, a5};
+
+	t->vdso = vdso;
+	int r = call_start(t, nr, a);
+	return r < 0 ? r : call_finish(t);
+}
+
+void scratch_slot(struct tracee *t, uint64_t slot, size_t size)
+{
+	t->slot = slot;
+	t->slot_size = size;
+}
+
+int scratch_map_start(struct tracee *t, size_t bytes, struct pidspace_error *err)
+{
+	uint64_t a[6] = {0, bytes, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+			 (uint64_t)-1, 0};
+	int r = call_start(t, SYS_mmap, a);
+
+	return r < 0 ? error_sys(err, r, "cannot enter task (host %d)", t->tid.n) : 0;
+}
+
+int scratch_map_finish(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_error *err)
+{
+	size_t len;
+	const void *stub = scratch_stub(&len);
+	int64_t at = call_finish(t);
+	int r;
+
+	if (t->state == TRACEE_STOPPED)
+		unguard_stack(t);
+	if (at < 0 && at >= -4095)
+		return error_sys(err, (int)at, "cannot map scratch memory in task (host %d)", t->tid.n);
+	r = tracee_write(t, (uint64_t)at, stub, len);
+	if (r < 0)
+		return error_sys(err, r, "cannot write scratch memory of task (host %d)", t->tid.n);
+	*ret = (uint64_t)at;
+	t->stub = (uint64_t)at;
+	scratch_slot(t, (uint64_t)at + SCRATCH_CODE, bytes - SCRATCH_CODE);
+	/* The frame goes into the slot before the first batch runs. */
+	t->worked_in = false;
+	return 0;
+}
+
+int scratch_map(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_error *err)
+{
+	int r = scratch_map_start(t, bytes, err);
+
+	return r < 0 ? r : scratch_map_finish(t, bytes, ret, err);
+}
+
+int scratch_unmap(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err)
+{
+	uint64_t a[6] = {scratch, bytes, 0, 0, 0, 0};
+	int status, r = call_start(t, SYS_munmap, a);
+	int64_t got;
+
+	if (r < 0)
+		return error_sys(err, r, "cannot enter task (host %d)", t->tid.n);
+	got = call_finish(t);
+	if (t->state == TRACEE_STOPPED)
+		unguard_stack(t);
+	t->stub = 0;
+	if (got < 0)
+		return error_sys(err, (int)got, "cannot unmap scratch memory of task (host %d)", t->tid.n);
+	if (t->newborn)
+		return 0;
+	/* A system call exit stop is no place to leave from: no restart happens there. Go on to an
+	 * interrupt trap with everything put back but the signals still blocked. */
+	r = tracee_set_regs(t, &t->regs);
+	if (r < 0)
+		return error_sys(err, r, "cannot put back task (host %d)", t->tid.n);
+	tracee_interrupt(t);
+	ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
+	do {
+		r = tracee_wait(t, &status);
+		if (r < 0)
+			return error_sys(err, r, "task (host %d) is gone", t->tid.n);
+		if (status >> 16 != PTRACE_EVENT_STOP)
+			ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
+	} while (status >> 16 != PTRACE_EVENT_STOP);
+	t->state = TRACEE_STOPPED;
+	t->worked_in = true;
+	return 0;
+}

@@ -1,0 +1,212 @@
+#include "tracee/tracee.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel/sys.h"
+
+#define STOP_EVENT(status) ((unsigned)(status) >> 16)
+
+int tracee_seize(struct tracee *t, struct hpid tid, struct hpid tgid, unsigned long options)
+{
+	*t = (struct tracee){.tid = tid, .tgid = tgid};
+	if (ptrace(PTRACE_SEIZE, tid.n, NULL, options) < 0)
+		return -errno;
+	return 0;
+}
+
+int tracee_interrupt(struct tracee *t)
+{
+	if (ptrace(PTRACE_INTERRUPT, t->tid.n, NULL, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+static int take_stop(struct tracee *t, int status)
+{
+	int sig = WSTOPSIG(status);
+
+	t->state = TRACEE_STOPPED;
+	t->group_stop = sig == SIGTRAP ? 0 : sig;
+	if (ptrace(PTRACE_GETREGS, t->tid.n, NULL, &t->regs) < 0 ||
+	    ptrace(SYS_PTRACE_GETSIGMASK, t->tid.n, sizeof t->sigmask, &t->sigmask) < 0)
+		return -errno;
+	return 0;
+}
+
+static void take_exit(struct tracee *t, int status)
+{
+	t->state = TRACEE_GONE;
+	t->wait_status = status;
+}
+
+int tracee_poll_stop(struct tracee *t)
+{
+	int status;
+
+	if (t->state != TRACEE_ATTACHED)
+		return 1;
+	pid_t got = waitpid(t->tid.n, &status, __WALL | WNOHANG);
+	if (got == 0)
+		return 0;
+	if (got < 0 || WIFEXITED(status) || WIFSIGNALED(status)) {
+		take_exit(t, got < 0 ? 0 : status);
+		return 1;
+	}
+	if (STOP_EVENT(status) == PTRACE_EVENT_STOP)
+		return take_stop(t, status) < 0 ? 0 : 1;
+	/* A trap clears the pending interrupt (kernel/signal.c ptrace_stop): ask again, then let the
+	 * signal or the event through. */
+	int sig = STOP_EVENT(status) ? 0 : WSTOPSIG(status);
+	ptrace(PTRACE_INTERRUPT, t->tid.n, NULL, NULL);
+	ptrace(PTRACE_CONT, t->tid.n, NULL, (void *)(long)sig);
+	return 0;
+}
+
+int tracee_wait(struct tracee *t, int *ret_status)
+{
+	int status;
+	pid_t got;
+
+	do
+		got = waitpid(t->tid.n, &status, __WALL);
+	while (got < 0 && errno == EINTR);
+	if (got < 0) {
+		take_exit(t, 0);
+		return -errno;
+	}
+	if (WIFEXITED(status) || WIFSIGNALED(status)) {
+		take_exit(t, status);
+		return -ESRCH;
+	}
+	*ret_status = status;
+	return 0;
+}
+
+int tracee_take_newborn(struct tracee *t, struct hpid tid, struct hpid tgid)
+{
+	int status, r;
+
+	*t = (struct tracee){.tid = tid, .tgid = tgid, .newborn = true};
+	r = tracee_wait(t, &status);
+	if (r < 0)
+		return r;
+	return take_stop(t, status);
+}
+
+int tracee_read(const struct tracee *t, uint64_t address, void *buf, size_t n)
+{
+	while (n) {
+		struct iovec l = {buf, n}, r = {(void *)address, n};
+		ssize_t k = process_vm_readv(t->tid.n, &l, 1, &r, 1, 0);
+		if (k <= 0)
+			return k < 0 ? -errno : -EFAULT;
+		buf = (char *)buf + k;
+		address += (uint64_t)k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+int tracee_write(const struct tracee *t, uint64_t address, const void *buf, size_t n)
+{
+	while (n) {
+		struct iovec l = {(void *)buf, n}, r = {(void *)address, n};
+		ssize_t k = process_vm_writev(t->tid.n, &l, 1, &r, 1, 0);
+		if (k <= 0)
+			return k < 0 ? -errno : -EFAULT;
+		buf = (const char *)buf + k;
+		address += (uint64_t)k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+int tracee_get_xstate(const struct tracee *t, void *buf, size_t *ret_len)
+{
+	struct iovec v = {buf, *ret_len};
+
+	if (ptrace(PTRACE_GETREGSET, t->tid.n, NT_X86_XSTATE, &v) < 0)
+		return -errno;
+	*ret_len = v.iov_len;
+	return 0;
+}
+
+int tracee_set_xstate(const struct tracee *t, const void *buf, size_t len)
+{
+	struct iovec v = {(void *)buf, len};
+
+	return ptrace(PTRACE_SETREGSET, t->tid.n, NT_X86_XSTATE, &v) < 0 ? -errno : 0;
+}
+
+int tracee_set_regs(struct tracee *t, const struct user_regs_struct *r)
+{
+	t->worked_in = true;
+	return ptrace(PTRACE_SETREGS, t->tid.n, NULL, r) < 0 ? -errno : 0;
+}
+
+int tracee_set_mask(struct tracee *t, uint64_t mask)
+{
+	return ptrace(SYS_PTRACE_SETSIGMASK, t->tid.n, sizeof mask, &mask) < 0 ? -errno : 0;
+}
+
+bool tracee_call_cut_short(const struct tracee *t)
+{
+	if ((long)t->regs.rax != -EINTR)
+		return false;
+	switch ((long)t->regs.orig_rax) {
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+	case SYS_semop:
+	case SYS_semtimedop:
+	case SYS_rt_sigtimedwait:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_accept:
+	case SYS_accept4:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_read:
+	case SYS_write:
+	case SYS_readv:
+	case SYS_writev:
+	case SYS_io_getevents:
+		return true;
+	}
+	return false;
+}
+
+int tracee_put_back(struct tracee *t)
+{
+	struct user_regs_struct r = t->regs;
+
+	if (tracee_call_cut_short(t)) {
+		/* Unless a handler is due, the wait goes on: step back onto the syscall instruction. */
+		r.rax = r.orig_rax;
+		r.rip -= 2;
+		r.orig_rax = (unsigned long)-1;
+	} else if (!t->worked_in) {
+		return 0;
+	}
+	if (ptrace(PTRACE_SETREGS, t->tid.n, NULL, &r) < 0 || tracee_set_mask(t, t->sigmask) < 0)
+		return -errno;
+	t->worked_in = false;
+	return 0;
+}
+
+void tracee_release(struct tracee *t)
+{
+	if (t->state != TRACEE_STOPPED)
+		return;
+	tracee_put_back(t);
+	ptrace(PTRACE_DETACH, t->tid.n, NULL, NULL);
+	t->state = TRACEE_GONE;
+}
