@@ -159,7 +159,7 @@ static int read_numbers(struct save *s, struct saved_process *p, int **ret, size
 static int read_table(struct save *s, struct saved_process *p)
 {
 	_cleanup_free_ int *numbers = NULL;
-	size_t n;
+	size_t n = 0;
 	int r = read_numbers(s, p, &numbers, &n);
 
 	if (r < 0)

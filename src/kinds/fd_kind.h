@@ -69,6 +69,9 @@ struct fd_kind {
 	 * before descriptors get their numbers; fills a path and flags that the task opens. */
 	int (*late_open)(struct restore *r, const OpenFile *f, const char **ret_path, int *ret_flags);
 
+	/* Optional: called for each description right before the tree is killed, when the image is whole. */
+	void (*before_kill)(struct save *s, const struct saved_file *f);
+
 	/* Optional: restore-time check without side effects, all complaints through restore_refuse(). */
 	int (*precheck)(struct restore *r, const OpenFile *f, struct pidspace_error *err);
 
