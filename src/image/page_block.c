@@ -40,7 +40,8 @@ int page_block_give(struct page_block *b, const struct image_run *runs, size_t n
 	}
 	if (sum > IMAGE_BLOCK)
 		return -EINVAL;
-	memcpy(b->given, runs, n * sizeof *runs);
+	if (n)
+		memcpy(b->given, runs, n * sizeof *runs);
 	b->n_given = n;
 	return 0;
 }
