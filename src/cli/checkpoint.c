@@ -1,0 +1,86 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "image_file.h"
+#include "progress.h"
+#include "refusals.h"
+
+enum { IMAGE = CLI_LONG, LEAVE_RUNNING, COMPRESS, EXTERNAL, STATS };
+
+static const struct cli_option options[] = {
+	{IMAGE, "image", "FILE", "where to (- is standard output)"},
+	{LEAVE_RUNNING, "leave-running", NULL, "the container goes on afterwards"},
+	{COMPRESS, "compress", "HOW", "none, lz4 or zstd (none)"},
+	{EXTERNAL, "external", "KEY", "a PATH, pipe:[INO] or PID:FD that restore will connect anew\n"
+				      "                            (again for more)"},
+	{STATS, "stats", NULL, "how long each phase took, to standard error"},
+	{0},
+};
+
+static enum pidspace_compress parse_compress(struct cli *c, const char *text)
+{
+	static const char *const names[] = {
+		[PIDSPACE_NONE] = "none", [PIDSPACE_LZ4] = "lz4", [PIDSPACE_ZSTD] = "zstd",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!strcmp(names[i], text))
+			return (enum pidspace_compress)i;
+	cli_usage(c, "--compress '%s' is none of none, lz4 and zstd", text);
+}
+
+static int checkpoint(struct cli *c, int argc, char **argv)
+{
+	struct pidspace_checkpoint o = {0};
+	struct cli_strings external = {0};
+	struct pidspace_refusal *refusals = NULL;
+	struct pidspace_stats stats = {0};
+	struct pidspace_error err = {0};
+	struct image_file file;
+	struct progress progress;
+	const char *path = NULL;
+	bool want_stats = false;
+	size_t n = 0;
+	int key, r, status;
+
+	while ((key = cli_getopt(c, argc, argv)) != -1) {
+		switch (key) {
+		case IMAGE: path = optarg; break;
+		case LEAVE_RUNNING: o.leave_running = true; break;
+		case COMPRESS: o.compress = parse_compress(c, optarg); break;
+		case EXTERNAL: cli_strings_add(&external, optarg); break;
+		case STATS: want_stats = true; break;
+		}
+	}
+	cli_operands(c, argc, 1, 1);
+	if (!path)
+		cli_usage(c, "--image FILE is missing");
+	o.name = argv[optind];
+	cli_registry(c);
+	status = image_file_create(&file, path);
+	if (status)
+		return status;
+	progress_init(&progress);
+	o.image_fd = file.fd;
+	o.external = cli_strings_list(&external);
+	o.progress = progress_show;
+	o.progress_arg = &progress;
+	r = pidspace_checkpoint(c->registry, &o, &refusals, &n, &stats, &err);
+	progress_done(&progress);
+	status = image_file_finish(&file, r >= 0);
+	if (r < 0) {
+		status = cli_fail(&err);
+		refusals_print(stderr, refusals, n);
+	} else if (want_stats) {
+		progress_stats(&stats);
+	}
+	free(refusals);
+	return status;
+}
+
+const struct cli_command command_checkpoint = {
+	"checkpoint", "NAME --image FILE", "Write a container to an image", options, false, checkpoint,
+};
