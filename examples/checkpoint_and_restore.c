@@ -1,9 +1,8 @@
 /* The whole life of a container through the library: it is started, looked at, written to an image
  * in memory, gone, brought back with the same pids, and ended.
  *
- * Build: cc example.c $(pkg-config --cflags --libs --static pidspace)
+ * Build: cc -D_GNU_SOURCE checkpoint_and_restore.c $(pkg-config --cflags --libs --static pidspace)
  * usage: checkpoint_and_restore [STATE-DIR]    (default: the caller's own registry) */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
