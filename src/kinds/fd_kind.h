@@ -38,12 +38,21 @@ enum fd_kind_id {
 	KIND_MEMFD = 12,
 	KIND_SIGNALFD = 13,
 	KIND_PROC_PID = 14,
+	KIND_EXTERNAL = 20,
+	KIND_UNIX_SOCKET = 21,
+	KIND_TCP = 22,
+	KIND_UDP = 23,
+	KIND_TERMINAL = 24,
+	KIND_TTY = 25,
 	KIND_REFUSED = 1000, /* never in an image */
 
 	/* Objects that are no descriptions, in the same number space (save_object_id). */
 	OBJECT_SHARED_MEMORY = 1001,
 	OBJECT_DELETED_FILE = 1002,
 	OBJECT_TREE_FILE = 1003,
+	OBJECT_SPARE_TERMINAL = 1020,
+	OBJECT_TCP_LISTENER = 1021,
+	OBJECT_EXTERNAL = 1022,
 };
 
 struct fd_kind {
@@ -70,6 +79,8 @@ struct fd_kind {
 	int (*late_open)(struct restore *r, const OpenFile *f, const char **ret_path, int *ret_flags);
 
 	/* Optional: called for each description right before the tree is killed, when the image is whole. */
+	/* Optional: the tree is about to be killed because its image is complete. For what would stay
+	 * behind in the kernel otherwise (TIME_WAIT). May change f->local's state; must not fail. */
 	void (*before_kill)(struct save *s, const struct saved_file *f);
 
 	/* Optional: restore-time check without side effects, all complaints through restore_refuse(). */

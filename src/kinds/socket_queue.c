@@ -199,7 +199,6 @@ struct fill {
 	int writer;
 	SocketMessage *const *message;
 	size_t n;
-	pid_t outer; /* the filler itself sends, unless the sender is to be someone else */
 };
 
 static int send_message(int fd, const SocketMessage *m, pid_t as)
@@ -257,7 +256,7 @@ static int fill_run(struct restore *r, const SocketQueue *q, size_t from, size_t
 	const SocketMessage *first = q->message[from];
 
 	if (first->creds && first->pid) {
-		int k = restore_as_pid(r, vpid_of(first->pid), send_run, &f, NULL, 0, NULL);
+		int k = socket_as_pid(r, vpid_of(first->pid), send_run, &f, NULL, 0);
 		if (k != -EEXIST && k != -ENOSYS)
 			return k;
 	}

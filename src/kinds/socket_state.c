@@ -10,6 +10,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 
+/* The engine has it; kinds are also used without one. */
+#pragma weak restore_as_pid
+
 #define SEND_BUFFER_LOCKED 1 /* SOCK_SNDBUF_LOCK, include/net/sock.h */
 #define RECEIVE_BUFFER_LOCKED 2
 
@@ -228,4 +231,12 @@ struct vpid socket_guest_pid(const struct save *s, pid_t ours)
 	if (!s->space)
 		return vpid_of(ours);
 	return space_to_guest(s->space, hpid_of(ours), &guest) < 0 ? vpid_of(0) : guest;
+}
+
+int socket_as_pid(struct restore *r, struct vpid pid, int (*fn)(void *arg, int *ret_fds), void *arg,
+		  int *ret_fds, size_t n)
+{
+	if (!r->engine || !restore_as_pid)
+		return -ENOSYS;
+	return restore_as_pid(r, pid, fn, arg, ret_fds, n, NULL);
 }

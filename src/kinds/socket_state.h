@@ -34,3 +34,7 @@ struct vpid socket_guest_pid(const struct save *s, pid_t ours);
 
 /* Copies a sockaddr into a protobuf field (malloc'd). */
 int socket_bytes(ProtobufCBinaryData *ret, const void *p, size_t n);
+
+/* restore_as_pid() where there is an engine to do it; -ENOSYS: none. */
+int socket_as_pid(struct restore *r, struct vpid pid, int (*fn)(void *arg, int *ret_fds), void *arg,
+		  int *ret_fds, size_t n);

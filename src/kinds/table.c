@@ -20,6 +20,7 @@ const struct fd_kind *const fd_kinds[] = {
 	&timerfd_kind,
 	&signalfd_kind,
 	&epoll_kind,
+	&unix_kind,
 	&refused_kind,
 	NULL,
 };

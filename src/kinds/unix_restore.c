@@ -30,7 +30,6 @@ struct step {
 	const UnixSocket *u;
 	const struct restore *r;
 	int (*fn)(const struct step *st, int *ret_fds);
-	int listener; /* of connect_step */
 	uid_t uid;    /* whose credentials the socket shall remember, when not the restorer's own */
 	gid_t gid;
 	bool creds;
@@ -177,7 +176,7 @@ static int run_as(struct restore *r, int32_t pid, struct step *st, int *ret_fds,
 	st->our_uid = geteuid();
 	st->our_gid = getegid();
 	if (pid > 1) {
-		int k = restore_as_pid(r, vpid_of(pid), step_run, st, ret_fds, n, NULL);
+		int k = socket_as_pid(r, vpid_of(pid), step_run, st, ret_fds, n);
 		if (k >= 0)
 			return 0;
 	}
@@ -205,44 +204,57 @@ static const ProtobufCBinaryData *name_of(const UnixSocket *u, uint32_t end)
 	return end == u->end ? &u->name : &u->peer_name;
 }
 
-static int listen_step(const struct step *st, int *ret_fds)
+/* The restored listener of an abstract name: no second one can have it. */
+static int made_listener(const struct restore *r, const ProtobufCBinaryData *name)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, (int)st->u->type | SOCK_CLOEXEC, 0);
-	const ProtobufCBinaryData *name = name_of(st->u, 1);
-	char aside[256] = "";
-	int k;
+	struct sockaddr_un want, a;
+	socklen_t n = address_of(name, &want), len;
 
-	if (fd < 0)
-		return -errno;
-	k = enter_root(st->r);
-	if (k < 0)
-		return k;
-	k = bind_name(fd, name, aside);
-	if (k == 0 && listen(fd, 1) < 0)
-		k = -errno;
-	_cleanup_close_ int client = -1;
-	if (k == 0) {
-		/* A listener is reached by name only while the name leads to it. */
-		client = socket(AF_UNIX, (int)st->u->type | SOCK_CLOEXEC, 0);
-		char aside_client[256] = "";
-		struct sockaddr_un a;
-		socklen_t n = address_of(name, &a);
-
-		if (client < 0)
-			k = -errno;
-		if (k == 0)
-			k = bind_name(client, name_of(st->u, 0), aside_client);
-		if (k == 0 && connect(client, (struct sockaddr *)&a, n) < 0)
-			k = -errno;
-		if (k == 0)
-			unbind_path(name_of(st->u, 0), aside_client);
-		unbind_path(name, aside);
+	if (is_path(name))
+		return -1;
+	vec_each(f, &r->files) {
+		len = sizeof a;
+		if (socket_get(f->fd, SOL_SOCKET, SO_DOMAIN, -1) == AF_UNIX &&
+		    socket_get(f->fd, SOL_SOCKET, SO_ACCEPTCONN, 0) &&
+		    getsockname(f->fd, (struct sockaddr *)&a, &len) == 0 && len == n &&
+		    !memcmp(&a, &want, n))
+			return f->fd;
 	}
+	return -1;
+}
+
+static int named_pair_step(const struct step *st, int *ret_fds)
+{
+	const ProtobufCBinaryData *name = name_of(st->u, 1), *client = name_of(st->u, 0);
+	_cleanup_close_ int own = -1, c = -1;
+	char aside[256] = "", aside_client[256] = "";
+	int l = made_listener(st->r, name), k = enter_root(st->r);
+	struct sockaddr_un a;
+	socklen_t n = address_of(name, &a);
+
+	c = socket(AF_UNIX, (int)st->u->type | SOCK_CLOEXEC, 0);
+	if (k == 0 && l < 0) {
+		l = own = socket(AF_UNIX, (int)st->u->type | SOCK_CLOEXEC, 0);
+		k = own < 0 ? -errno : bind_name(own, name, aside);
+		if (k == 0 && listen(own, 1) < 0)
+			k = -errno;
+	}
+	if (k == 0)
+		k = c < 0 ? -errno : bind_name(c, client, aside_client);
 	if (k < 0)
 		return k;
-	ret_fds[0] = fd_take(&client);
-	ret_fds[1] = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	return ret_fds[1] < 0 ? -errno : 0;
+	if (connect(c, (struct sockaddr *)&a, n) < 0)
+		k = -errno;
+	unbind_path(client, aside_client);
+	if (own >= 0)
+		unbind_path(name, aside);
+	if (k < 0)
+		return k;
+	ret_fds[1] = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	if (ret_fds[1] < 0)
+		return -errno;
+	ret_fds[0] = fd_take(&c);
+	return 0;
 }
 
 static int datagrams_step(const struct step *st, int *ret_fds)
@@ -297,7 +309,7 @@ static int make_pair(struct restore *r, const UnixSocket *u, int *ret_fds)
 			  .creds = u->peer_creds};
 
 	if (u->name.len || u->peer_name.len)
-		st.fn = u->type == SOCK_DGRAM ? datagrams_step : listen_step;
+		st.fn = u->type == SOCK_DGRAM ? datagrams_step : named_pair_step;
 	return run_as(r, u->peer_pid, &st, ret_fds, 2);
 }
 
