@@ -150,7 +150,8 @@ static int collect(struct save *s, int fd, bool stream, SocketQueue *q,
 }
 
 int socket_queue_save(struct save *s, const struct saved_file *f, bool stream,
-		      enum socket_queue_flaw *ret_flaw, struct pidspace_error *err)
+		      const ProtobufCBinaryData *tail, enum socket_queue_flaw *ret_flaw,
+		      struct pidspace_error *err)
 {
 	int before = socket_get(f->local, SOL_SOCKET, SO_PEEK_OFF, -1);
 	SocketQueue *q = malloc(sizeof *q);
@@ -162,6 +163,8 @@ int socket_queue_save(struct save *s, const struct saved_file *f, bool stream,
 	q->file = f->id;
 	*ret_flaw = SOCKET_QUEUE_WHOLE;
 	k = collect(s, f->local, stream, q, ret_flaw);
+	if (k == 0 && tail && tail->len)
+		k = queue_add(q, s, &(struct peeked){.data = (char *)tail->data, .len = tail->len});
 	socket_set(f->local, SOL_SOCKET, SO_PEEK_OFF, before);
 	if (k < 0)
 		error_sys(err, k, "cannot read the queue of socket %s of %d", f->link, f->holder.n);

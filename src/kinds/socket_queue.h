@@ -11,9 +11,11 @@ enum socket_queue_flaw {
 
 /* Reads what socket f->local has received, oldest first, and writes it as a frame (none when the
  * queue is empty). stream: boundaries mean nothing. Peeks through SO_PEEK_OFF, which is put back.
+ * tail (may be NULL) is what is still on its way to it, and follows.
  * *ret_flaw says why it cannot be carried; then nothing was written. -errno. */
 int socket_queue_save(struct save *s, const struct saved_file *f, bool stream,
-		      enum socket_queue_flaw *ret_flaw, struct pidspace_error *err);
+		      const ProtobufCBinaryData *tail, enum socket_queue_flaw *ret_flaw,
+		      struct pidspace_error *err);
 
 /* Sends the content saved for description id through writer, the other end. -EAGAIN E_SOCKET_FULL
  * when it does not fit into this host's buffers. */

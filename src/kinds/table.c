@@ -21,6 +21,8 @@ const struct fd_kind *const fd_kinds[] = {
 	&signalfd_kind,
 	&epoll_kind,
 	&unix_kind,
+	&tcp_kind,
+	&udp_kind,
 	&refused_kind,
 	NULL,
 };

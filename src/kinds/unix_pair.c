@@ -149,7 +149,7 @@ static int save_queue(struct save *s, const struct saved_file *f, const UnixSock
 		      struct pidspace_error *err)
 {
 	enum socket_queue_flaw flaw;
-	int k = socket_queue_save(s, f, u->type == SOCK_STREAM, &flaw, err);
+	int k = socket_queue_save(s, f, u->type == SOCK_STREAM, NULL, &flaw, err);
 
 	if (k < 0)
 		return k;
