@@ -2,10 +2,12 @@
 
 #include <stddef.h>
 
+#include "address_space.pb-c.h"
 #include "container.pb-c.h"
 #include "deleted.pb-c.h"
 #include "image/frame.h"
 #include "open_file.pb-c.h"
+#include "process.pb-c.h"
 #include "pipe.pb-c.h"
 #include "shared_memory.pb-c.h"
 #include "tree_file.pb-c.h"
@@ -13,8 +15,8 @@
 static const struct frame_kind kinds[] = {
 	{FRAME_HOST,           "HOST",           "host",           &host__descriptor},
 	{FRAME_CONTAINER,      "CONTAINER",      "container",      &container__descriptor},
-	{FRAME_PROCESS,        "PROCESS",        "processes",      NULL},
-	{FRAME_ADDRESS_SPACE,  "ADDRESS_SPACE",  "address_spaces", NULL},
+	{FRAME_PROCESS,        "PROCESS",        "processes",      &process__descriptor},
+	{FRAME_ADDRESS_SPACE,  "ADDRESS_SPACE",  "address_spaces", &address_space__descriptor},
 	{FRAME_FD_TABLE,       "FD_TABLE",       "fd_tables",      &fd_table__descriptor},
 	{FRAME_OPEN_FILE,      "OPEN_FILE",      "open_files",     &open_file__descriptor},
 	{FRAME_PAGES,          "PAGES",          "pages",          NULL},

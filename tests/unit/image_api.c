@@ -16,6 +16,7 @@
 #include "image/dump.h"
 #include "image/image.h"
 #include "open_file.pb-c.h"
+#include "process.pb-c.h"
 
 static void write_message(struct image_writer *w, uint16_t type, const void *m)
 {
@@ -188,6 +189,70 @@ static void wrong_message(void **state)
 	close(fd);
 }
 
+static void processes(void **state)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC);
+	struct image_writer *w;
+	struct pidspace_image *i;
+	struct pidspace_error err = {0};
+	struct pidspace_task *list;
+	Container box = CONTAINER__INIT;
+	Process p = PROCESS__INIT;
+	Thread t[2] = {THREAD__INIT, THREAD__INIT}, *threads[2] = {&t[0], &t[1]};
+	Credentials cred = CREDENTIALS__INIT;
+	uint32_t uids[4] = {1000, 1001, 1002, 1003};
+	size_t n;
+
+	assert_int_equal(image_writer_new(&w, fd, IMAGE_LZ4, NULL), 0);
+	box.name = "web";
+	box.checkpoint_ns = 1700000000ULL * 1000000000;
+	box.boottime_ns = 1000LL * 1000000000;
+	write_message(w, FRAME_CONTAINER, &box);
+	p.pid = 12;
+	p.ppid = p.pgid = p.sid = 1;
+	p.state = PROCESS_STATE__PROCESS_ZOMBIE;
+	write_message(w, FRAME_PROCESS, &p);
+	p.pid = 1;
+	p.ppid = 0;
+	p.state = PROCESS_STATE__PROCESS_RUNS;
+	p.stop_signal = 19;
+	p.cpu_ticks = 250;
+	p.start_ticks = 50000;
+	p.rss_pages = 3;
+	p.cmdline = "sleep 5";
+	cred.uid = uids;
+	cred.n_uid = 4;
+	t[0].comm = "sleep";
+	t[0].cred = &cred;
+	p.thread = threads;
+	p.n_thread = 2;
+	write_message(w, FRAME_PROCESS, &p);
+	assert_int_equal(image_commit(w, NULL), 0);
+	image_writer_free(w);
+	lseek(fd, 0, SEEK_SET);
+
+	assert_int_equal(pidspace_image_open(&i, fd, false, &err), 0);
+	assert_int_equal(pidspace_image_ps(i, &list, &n, &err), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(list[0].pid, 1);
+	assert_int_equal(list[0].host_pid, 0);
+	assert_int_equal(list[0].state, 'T');
+	assert_int_equal(list[0].cpu_ns, 2500000000);
+	assert_int_equal(list[0].rss_bytes, 3 * 4096);
+	assert_true(list[0].start_ns == 1699999500LL * 1000000000);
+	assert_int_equal(list[0].threads, 2);
+	assert_int_equal(list[0].uid, 1000);
+	assert_string_equal(list[0].command, "sleep 5");
+	assert_string_equal(list[0].container, "web");
+	assert_int_equal(list[1].pid, 12);
+	assert_int_equal(list[1].ppid, 1);
+	assert_int_equal(list[1].state, 'Z');
+	assert_string_equal(list[1].command, "[]");
+	free(list);
+	pidspace_image_close(i);
+	close(fd);
+}
+
 static void bytes_are_cut(void **state)
 {
 	char long_text[5000];
@@ -205,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_of_it),     cmocka_unit_test(one_part), cmocka_unit_test(verify_sees_pages),
 		cmocka_unit_test(wrong_message), cmocka_unit_test(bytes_are_cut),
+		cmocka_unit_test(processes),
 	};
 	return cmocka_run_group_tests_name("image_api", tests, NULL, NULL);
 }
