@@ -59,7 +59,8 @@ int shm_object_save(struct save *s, const struct saved_file *f, dev_t dev, ino_t
 	m.id = *ret_id;
 	m.size = size;
 	m.mode = 0777;
-	if (strcmp(link, ANONYMOUS_LINK))
+	/* Anonymous memory also shows as "[anon_shmem:NAME]" when it was named by prctl(2). */
+	if (!strncmp(link, MEMFD_PREFIX, strlen(MEMFD_PREFIX)))
 		memfd_name(link, name, sizeof name);
 	else
 		m.kind = SHARED_MEMORY__KIND__ANONYMOUS;
