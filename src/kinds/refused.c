@@ -72,9 +72,6 @@ static void refuse_socket(struct save *s, const struct saved_file *f)
 	else if (domain == AF_PACKET)
 		save_refuse(s, f, "E_PACKET_SOCKET", "it belongs to this host's network",
 			    "close it before the checkpoint", "a packet socket");
-	else if ((domain == AF_INET || domain == AF_INET6) && type == SOCK_DGRAM)
-		save_refuse(s, f, "E_UDP", "UDP sockets are not carried yet",
-			    "close it before the checkpoint", "a UDP socket");
 	else
 		save_refuse(s, f, "E_SOCKET", "sockets of this kind are not carried yet",
 			    "close it before the checkpoint", "a socket of family %d, type %d", domain,

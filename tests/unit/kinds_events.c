@@ -520,7 +520,6 @@ static void what_cannot_be_carried_is_named(void **state)
 		{inotify_init1(IN_CLOEXEC), "E_INOTIFY"},
 		{sys_pidfd_open(getpid(), 0), "E_PIDFD"},
 		{socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "E_NETLINK"},
-		{socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "E_UDP"},
 		{open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC), "E_NAMESPACE_FD"},
 	};
 
