@@ -9,10 +9,11 @@
  * in every thread once all tasks, descriptors and memory are there. A process's first live thread is
  * its leader for this purpose: kinds of the whole process act on it alone. */
 #include "address_space.pb-c.h"
-#include "checkpoint/freeze.h"
 #include "kernel/proc_stat.h"
 #include "process.pb-c.h"
+#include "space/space.h"
 #include "tracee/batch.h"
+#include "tracee/frozen_task.h"
 
 struct task_question { /* what ask() remembers for take(): data tokens and call indexes */
 	size_t actions, itimers, subreaper, altstack, tid_address, pdeath, timers;
