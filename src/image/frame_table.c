@@ -5,9 +5,15 @@
 #include "address_space.pb-c.h"
 #include "container.pb-c.h"
 #include "deleted.pb-c.h"
+#include "deleted.pb-c.h"
 #include "image/frame.h"
 #include "open_file.pb-c.h"
+#include "pipe.pb-c.h"
 #include "process.pb-c.h"
+#include "shared_memory.pb-c.h"
+#include "socket.pb-c.h"
+#include "terminal.pb-c.h"
+#include "tree_file.pb-c.h"
 #include "pipe.pb-c.h"
 #include "shared_memory.pb-c.h"
 #include "tree_file.pb-c.h"
@@ -23,9 +29,9 @@ static const struct frame_kind kinds[] = {
 	{FRAME_SHARED_MEMORY,  "SHARED_MEMORY",  "shared_memory",  &shared_memory__descriptor},
 	{FRAME_PIPE,           "PIPE",           "pipes",          &pipe__descriptor},
 	{FRAME_DELETED_FILE,   "DELETED_FILE",   "deleted_files",  &deleted_file__descriptor},
-	{FRAME_SOCKET_QUEUE,   "SOCKET_QUEUE",   "socket_queues",  NULL},
+	{FRAME_SOCKET_QUEUE,   "SOCKET_QUEUE",   "socket_queues",  &socket_queue__descriptor},
 	{FRAME_TREE_FILE,      "TREE_FILE",      "tree_files",     &tree_file__descriptor},
-	{FRAME_TERMINAL,       "TERMINAL",       "terminals",      NULL},
+	{FRAME_TERMINAL,       "TERMINAL",       "terminals",      &terminal__descriptor},
 	{FRAME_COMMIT,         "COMMIT",         "commit",         NULL},
 	{FRAME_INDEX,          "INDEX",          "index",          NULL},
 };

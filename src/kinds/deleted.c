@@ -225,4 +225,5 @@ const struct fd_kind deleted_kind = {
 	.claims = deleted_claims,
 	.save = deleted_kind_save,
 	.make = deleted_make,
+	.body = &deleted_open__descriptor,
 };

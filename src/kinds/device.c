@@ -88,4 +88,5 @@ const struct fd_kind device_kind = {
 	.claims = device_claims,
 	.save = device_save,
 	.make = device_make,
+	.body = &path_file__descriptor,
 };

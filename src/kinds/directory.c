@@ -86,4 +86,5 @@ const struct fd_kind directory_kind = {
 	.save = directory_save,
 	.make = directory_make,
 	.precheck = directory_precheck,
+	.body = &path_file__descriptor,
 };

@@ -282,4 +282,5 @@ const struct fd_kind epoll_kind = {
 	.save = epoll_save,
 	.make = epoll_make,
 	.connect = epoll_connect,
+	.body = &epoll__descriptor,
 };

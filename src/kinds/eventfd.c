@@ -80,4 +80,5 @@ const struct fd_kind eventfd_kind = {
 	.claims = eventfd_claims,
 	.save = eventfd_save,
 	.make = eventfd_make,
+	.body = &event_fd__descriptor,
 };

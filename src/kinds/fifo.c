@@ -114,4 +114,5 @@ const struct fd_kind fifo_kind = {
 	.make = fifo_make,
 	.connect = fifo_connect,
 	.precheck = fifo_precheck,
+	.body = &fifo_end__descriptor,
 };

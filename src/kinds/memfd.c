@@ -51,4 +51,5 @@ const struct fd_kind memfd_kind = {
 	.claims = memfd_claims,
 	.save = memfd_save,
 	.make = memfd_make,
+	.body = &mem_fd__descriptor,
 };

@@ -61,4 +61,5 @@ const struct fd_kind opath_kind = {
 	.claims = opath_claims,
 	.save = opath_save,
 	.make = opath_make,
+	.body = &path_file__descriptor,
 };

@@ -69,4 +69,5 @@ const struct fd_kind pipe_kind = {
 	.save = pipe_save,
 	.make = pipe_make,
 	.connect = pipe_connect,
+	.body = &pipe_end__descriptor,
 };

@@ -111,6 +111,7 @@ const struct fd_kind procfs_kind = {
 	.claims = procfs_claims,
 	.save = procfs_save,
 	.make = procfs_make,
+	.body = &path_file__descriptor,
 };
 
 const struct fd_kind procpid_kind = {
@@ -119,4 +120,5 @@ const struct fd_kind procpid_kind = {
 	.claims = procpid_claims,
 	.save = procfs_save,
 	.late_open = procpid_late_open,
+	.body = &path_file__descriptor,
 };

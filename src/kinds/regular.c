@@ -213,4 +213,5 @@ const struct fd_kind regular_kind = {
 	.make = regular_make,
 	.connect = regular_connect,
 	.precheck = regular_precheck,
+	.body = &regular_file__descriptor,
 };

@@ -57,4 +57,5 @@ const struct fd_kind signalfd_kind = {
 	.claims = signalfd_claims,
 	.save = signalfd_save,
 	.make = signalfd_make,
+	.body = &signal_fd__descriptor,
 };

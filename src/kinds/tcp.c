@@ -336,4 +336,5 @@ const struct fd_kind tcp_kind = {
 	.make = tcp_restore_make,
 	.connect = tcp_restore_connect,
 	.before_kill = tcp_before_kill,
+	.body = &inet_socket__descriptor,
 };

@@ -137,4 +137,5 @@ const struct fd_kind timerfd_kind = {
 	.claims = timerfd_claims,
 	.save = timerfd_save,
 	.make = timerfd_make,
+	.body = &timer_fd__descriptor,
 };

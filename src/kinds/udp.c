@@ -127,4 +127,5 @@ const struct fd_kind udp_kind = {
 	.claims = udp_claims,
 	.save = udp_save,
 	.make = udp_make,
+	.body = &inet_socket__descriptor,
 };

@@ -223,4 +223,5 @@ const struct fd_kind unix_kind = {
 	.save = unix_save,
 	.make = unix_restore_make,
 	.connect = unix_restore_connect,
+	.body = &unix_socket__descriptor,
 };

@@ -13,8 +13,10 @@
 
 #include <pidspace/pidspace.h>
 #include "container.pb-c.h"
+#include "eventfd.pb-c.h"
 #include "image/dump.h"
 #include "image/image.h"
+#include "kinds/fd_kind.h"
 #include "open_file.pb-c.h"
 #include "process.pb-c.h"
 
@@ -37,8 +39,11 @@ static int make_image(enum image_compress c)
 	FdTable table = FD_TABLE__INIT;
 	Descriptor d[2] = {DESCRIPTOR__INIT, DESCRIPTOR__INIT}, *list[2] = {&d[0], &d[1]};
 	OpenFile file = OPEN_FILE__INIT;
+	EventFd count = EVENT_FD__INIT;
+	uint8_t packed[64];
 	const struct image_run run = {0x10000, 4 * 4096};
 
+	count.count = 77;
 	assert_int_equal(image_writer_new(&w, fd, c, NULL), 0);
 	host.kernel = "6.1.0";
 	host.vdso_digest = (ProtobufCBinaryData){3, (uint8_t *)"\x01\xff\x80"};
@@ -57,6 +62,12 @@ static int make_image(enum image_compress c)
 	file.pos = -5;
 	file.kind = 999999;
 	file.body = (ProtobufCBinaryData){4, (uint8_t *)"text"};
+	write_message(w, FRAME_OPEN_FILE, &file);
+	file.kind = KIND_EVENTFD;
+	file.body.len = protobuf_c_message_get_packed_size(&count.base);
+	file.body.data = packed;
+	assert_true(file.body.len <= sizeof packed);
+	protobuf_c_message_pack(&count.base, packed);
 	write_message(w, FRAME_OPEN_FILE, &file);
 	uint8_t *p = image_page_buffer(w);
 	memset(p, 0, 4 * 4096);
@@ -109,12 +120,14 @@ static void all_of_it(void **state)
 	assert_text(o, "fd_tables 0 fd 0 cloexec", "false");
 	assert_text(o, "open_files 0 pos", "-5");
 	assert_text(o, "open_files 0 body text", "text");
+	assert_text(o, "open_files 1 kind", "eventfd");
+	assert_text(o, "open_files 1 body count", "77");
 	assert_text(o, "memory 0 space", "9");
 	assert_text(o, "memory 0 zero_bytes", "12288");
 	assert_text(o, "memory 0 data_bytes", "4096");
 	assert_text(o, "memory 0 stored_raw_bytes", "4096");
 	assert_text(o, "memory 0 end", "81920");
-	assert_text(o, "frames", "5");
+	assert_text(o, "frames", "6");
 	json_object_put(o);
 	free(text);
 	pidspace_image_close(i);
@@ -164,7 +177,7 @@ static void verify_sees_pages(void **state)
 	lseek(fd, 0, SEEK_SET);
 	assert_int_equal(pidspace_image_open(&i, fd, true, &err), -EBADMSG);
 	assert_string_equal(err.code, "E_IMAGE_CORRUPT");
-	assert_non_null(strstr(err.message, "frame 4 (PAGES)"));
+	assert_non_null(strstr(err.message, "frame 5 (PAGES)"));
 	close(fd);
 }
 
