@@ -1,0 +1,303 @@
+/* Signals, pause, the end and what is left after it. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/vec.h"
+#include "container/reach.h"
+
+/* --- kill --- */
+
+static int kill_one(const struct entry *e, const struct space *s, struct vpid pid, int sig,
+		    struct pidspace_error *err)
+{
+	struct task_ref ref;
+	int r = space_ref(s, pid, &ref);
+
+	if (r >= 0) {
+		r = task_ref_kill(&ref, sig);
+		task_ref_done(&ref);
+	}
+	if (r == -ESRCH)
+		return error_set(err, r, "E_NO_SUCH_PID", "container %s has no process %d",
+				 e->record.name, pid.n);
+	return r < 0 ? error_sys(err, r, "cannot signal %s:%d", e->record.name, pid.n) : 0;
+}
+
+struct seen {
+	VEC(pid_t) pids;
+};
+
+static bool seen_before(const struct seen *s, pid_t pid)
+{
+	vec_each(p, &s->pids)
+		if (*p == pid)
+			return true;
+	return false;
+}
+
+/* One look through the container's processes: signals those not yet signalled. Returns how many. */
+static int sweep(const struct entry *e, const struct space *s, int sig, struct seen *seen)
+{
+	int fd = openat(s->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+
+	if (!dir)
+		return -errno;
+	while ((d = readdir(dir))) {
+		pid_t pid = atoi(d->d_name), *at;
+
+		/* init last: its death would take the others along with SIGKILL */
+		if (pid <= 1 || seen_before(seen, pid))
+			continue;
+		at = vec_push(&seen->pids);
+		if (!at)
+			break;
+		*at = pid;
+		n += kill_one(e, s, vpid_of(pid), sig, NULL) == 0;
+	}
+	closedir(dir);
+	return n;
+}
+
+/* Processes may fork meanwhile, so it looks again until it finds no new one. */
+static int kill_all(struct entry *e, int sig, struct pidspace_error *err)
+{
+	struct seen seen = {0};
+	struct space s;
+	int r = entry_space(e, &s, err);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 100 && (r = sweep(e, &s, sig, &seen)) > 0; i++)
+		;
+	if (r >= 0)
+		r = task_ref_kill(&s.init, sig);
+	vec_free(&seen.pids);
+	space_done(&s);
+	return r < 0 ? error_sys(err, r, "cannot signal all of container %s", e->record.name) : 0;
+}
+
+static int kill_some(struct entry *e, int sig, const pid_t *pids, size_t n, struct pidspace_error *err)
+{
+	struct space s;
+	int r = entry_attach(e, &s, err), first = 0;
+
+	if (r < 0)
+		return r;
+	if (n == 0) {
+		first = task_ref_kill(&s.init, sig);
+		if (first < 0)
+			error_sys(err, first, "cannot signal container %s", e->record.name);
+	}
+	for (size_t i = 0; i < n; i++) {
+		r = kill_one(e, &s, vpid_of(pids[i]), sig, first < 0 ? NULL : err);
+		first = first < 0 ? first : r;
+	}
+	space_done(&s);
+	return first;
+}
+
+int pidspace_kill(struct pidspace *p, const char *name, int sig, const pid_t *pids, size_t n,
+		  bool all, struct pidspace_error *err)
+{
+	struct entry *e;
+	int r = entry_open(p, name, &e, err);
+
+	if (r < 0)
+		return r;
+	r = all ? kill_all(e, sig, err) : kill_some(e, sig, pids, n, err);
+	entry_free(e);
+	return r;
+}
+
+/* --- pause --- */
+
+static int simple(struct pidspace *p, const char *name, enum control_type type,
+		  struct pidspace_error *err)
+{
+	struct control_request q = {.type = type};
+	struct control_answer a = {0};
+
+	return reach_ask(p, name, &q, &a, err);
+}
+
+int pidspace_pause(struct pidspace *p, const char *name, struct pidspace_error *err)
+{
+	return simple(p, name, CONTROL_PAUSE, err);
+}
+
+int pidspace_resume(struct pidspace *p, const char *name, struct pidspace_error *err)
+{
+	return simple(p, name, CONTROL_RESUME, err);
+}
+
+/* --- wait --- */
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+static int remaining(int64_t deadline)
+{
+	int64_t left = deadline - now_ms();
+
+	return deadline < 0 ? -1 : left < 0 ? 0 : (int)left;
+}
+
+/* Asks the monitor to say when the end has come. -EPIPE: it died or was already leaving. */
+static int await_monitor(int sock, int64_t deadline, int *ret_status, struct pidspace_error *err)
+{
+	struct control_request q = {.type = CONTROL_WAIT};
+	struct control_answer a = {0};
+	struct pollfd p = {.fd = sock, .events = POLLIN};
+	int r = control_ask(sock, &q, NULL, NULL, NULL, NULL, NULL, 0);
+
+	if (r < 0)
+		return r == -ECONNRESET ? -EPIPE : r;
+	do
+		r = poll(&p, 1, remaining(deadline));
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return error_set(err, -ETIMEDOUT, "E_TIMEOUT", "the container has not ended yet");
+	r = control_converse(sock, &a, "", err);
+	if (r >= 0)
+		*ret_status = a.done.wait_status;
+	return r;
+}
+
+static int stopped_status(const struct entry *e, int *ret_status, struct pidspace_error *err)
+{
+	if (e->record.exit_status == -1)
+		return error_set(err, -ENODATA, "E_STATUS_UNKNOWN",
+				 "container %s has ended, but nobody watched how", e->record.name);
+	*ret_status = e->record.exit_status;
+	return 0;
+}
+
+int pidspace_wait(struct pidspace *p, const char *name, int timeout_ms, int *ret_status,
+		  struct pidspace_error *err)
+{
+	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	int status, r;
+
+	/* A monitor that is just leaving closes on us: then the entry knows more. */
+	for (int i = 0;; i++) {
+		_cleanup_close_ int sock = -1;
+		struct entry *e;
+
+		r = entry_open(p, name, &e, err);
+		if (r == -EAGAIN && remaining(deadline) != 0) {
+			poll(NULL, 0, 10);
+			continue;
+		}
+		if (r < 0)
+			return r;
+		sock = entry_connect(e);
+		if (sock < 0 && e->record.state == PIDSPACE_STOPPED) {
+			r = stopped_status(e, &status, err);
+			entry_free(e);
+			if (r == -ENODATA && i < 3) /* read it again: it may just have been written */
+				continue;
+			break;
+		}
+		entry_free(e);
+		if (sock < 0) {
+			r = reach_monitor(p, name, &sock, err);
+			if (r == -ESRCH)
+				continue;
+			if (r < 0)
+				return r;
+		}
+		r = await_monitor(sock, deadline, &status, err);
+		if (r != -EPIPE)
+			break;
+		poll(NULL, 0, 5);
+	}
+	if (r >= 0 && ret_status)
+		*ret_status = status;
+	return r;
+}
+
+/* --- delete, log --- */
+
+/* Its monitor, if there is one, writes the end down first; it is not to find the entry gone. */
+static int end_by_force(struct pidspace *p, struct entry *e, struct pidspace_error *err)
+{
+	struct pidspace_error ignored;
+	_cleanup_close_ int sock = entry_connect(e);
+	struct space s;
+	int status, r = entry_attach(e, &s, err);
+
+	if (r == -ESRCH)
+		return 0;
+	if (r < 0)
+		return r;
+	if (sock >= 0) {
+		struct control_request q = {.type = CONTROL_WAIT};
+
+		control_ask(sock, &q, NULL, NULL, NULL, NULL, NULL, 0);
+	}
+	r = task_ref_kill(&s.init, SIGKILL);
+	if (r == 0 || r == -ESRCH)
+		r = task_ref_wait_exit(&s.init, 10000);
+	space_done(&s);
+	if (r < 0)
+		return error_sys(err, r, "cannot end container %s", e->record.name);
+	if (sock >= 0) {
+		struct pollfd pfd = {.fd = sock, .events = POLLIN};
+
+		if (poll(&pfd, 1, 10000) == 0)
+			return error_set(err, -ETIMEDOUT, "E_MONITOR", "the monitor of container %s "
+								       "does not answer", e->record.name);
+	} else
+		pidspace_wait(p, e->record.name, 0, &status, &ignored);
+	return 0;
+}
+
+int pidspace_delete(struct pidspace *p, const char *name, bool force, struct pidspace_error *err)
+{
+	struct entry *e;
+	int r = entry_open(p, name, &e, err);
+
+	if (r < 0)
+		return r;
+	if (e->record.state != PIDSPACE_STOPPED) {
+		r = force ? end_by_force(p, e, err)
+			  : error_set(err, -EBUSY, "E_RUNNING", "container %s is running: end it first, "
+								"or delete it by force (-f)", name);
+	}
+	if (r >= 0) {
+		r = entry_remove(e);
+		/* run with remove: its monitor was faster */
+		r = r == -ENOENT ? 0 : r < 0 ? error_sys(err, r, "cannot delete container %s", name) : 0;
+	}
+	entry_free(e);
+	return r;
+}
+
+int pidspace_log(struct pidspace *p, const char *name, struct pidspace_error *err)
+{
+	struct entry *e;
+	int fd, r = entry_open(p, name, &e, err);
+
+	if (r < 0)
+		return r;
+	fd = openat(e->dir_fd, "log", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = error_set(err, -errno, "E_NO_LOG", "container %s has no log: it was not detached",
+			       name);
+	entry_free(e);
+	return fd;
+}

@@ -1,0 +1,276 @@
+#include "container/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "container/orphan.h"
+
+void monitor_init(struct monitor *m, struct entry *e)
+{
+	*m = (struct monitor){
+		.entry = e,
+		.space = {.init = TASK_REF_EMPTY, .proc_fd = -1, .pidns_fd = -1, .userns_fd = -1},
+		.signals.fd = -1,
+		.listen_fd = -1,
+		.log_fd = -1,
+		.exit_status = -1,
+	};
+	session_init(&m->session);
+}
+
+int monitor_open(struct monitor *m, struct pidspace_error *err)
+{
+	int r = signals_open(&m->signals, err);
+
+	if (r < 0)
+		return r;
+	m->listen_fd = control_listen(m->entry->dir_fd);
+	if (m->listen_fd < 0)
+		return error_sys(err, m->listen_fd, "cannot make %s/%s/control.sock",
+				 m->entry->registry->dir, m->entry->record.name);
+	return 0;
+}
+
+int monitor_open_log(struct monitor *m, struct pidspace_error *err)
+{
+	m->log_fd = openat(m->entry->dir_fd, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (m->log_fd < 0)
+		return error_sys(err, -errno, "cannot open %s/%s/log", m->entry->registry->dir,
+				 m->entry->record.name);
+	return 0;
+}
+
+int monitor_add_external(struct monitor *m, const char *name, int fd)
+{
+	struct external *e;
+	struct stat st;
+
+	if (fd < 0)
+		return 0;
+	e = vec_push(&m->externals);
+	if (!e || fstat(fd, &st) < 0)
+		return e ? -errno : -ENOMEM;
+	snprintf(e->name, sizeof e->name, "%s", name);
+	e->dev = st.st_dev;
+	e->ino = st.st_ino;
+	e->fd = -1;
+	e->is_stdio = true;
+	return 0;
+}
+
+/* --- ends --- */
+
+static void note_end(struct monitor *m)
+{
+	m->ended = true;
+	if (!m->init_is_child)
+		m->exit_status = orphan_status(&m->space.init);
+	else if (waitpid(m->space.init.host.n, &m->exit_status, __WALL) < 0)
+		m->exit_status = -1;
+	/* The namespace is empty now; what is stopped under us is dead too. */
+	freeze_release(m->frozen);
+	m->frozen = NULL;
+}
+
+static void finish_further(struct further *f)
+{
+	struct control_reply reply = {.type = CONTROL_DONE};
+	int status = 0;
+
+	if (waitpid(f->ref.host.n, &status, __WALL) < 0)
+		status = -1;
+	reply.wait_status = status;
+	control_reply(f->client, &reply, NULL, 0);
+	fd_closep(&f->client);
+	task_ref_done(&f->ref);
+}
+
+/* Under ptrace the killed tree cannot be reaped by init, which therefore never becomes a zombie
+ * itself (zap_pid_ns_processes() waits): its tracer has to. A dying init has no executable. */
+static void look_after_paused(struct monitor *m)
+{
+	char buf[8];
+
+	if (!m->frozen || readlinkat(m->space.proc_fd, "1/exe", buf, sizeof buf) >= 0)
+		return;
+	freeze_kill(m->frozen, NULL);
+	freeze_release(m->frozen);
+	m->frozen = NULL;
+}
+
+static void handle_signals(struct monitor *m)
+{
+	int sig;
+
+	while ((sig = signals_next(&m->signals)) > 0) {
+		if (sig == SIGCHLD)
+			look_after_paused(m);
+		else if (sig == SIGWINCH && m->session.terminal)
+			session_resize(&m->session);
+		else if (signals_pass_on(sig))
+			task_ref_kill(&m->space.init, sig);
+	}
+}
+
+/* --- the loop --- */
+
+static void accept_client(struct monitor *m)
+{
+	int fd = accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	struct client *c;
+
+	if (fd < 0)
+		return;
+	c = control_peer_allowed(fd) ? vec_push(&m->clients) : NULL;
+	if (!c) {
+		close(fd);
+		return;
+	}
+	c->fd = fd;
+}
+
+static void hear_client(struct monitor *m, size_t i)
+{
+	/* The second thing that comes on a connection is its end. */
+	if (m->clients.at[i].asked)
+		fd_closep(&m->clients.at[i].fd);
+	else
+		monitor_serve(m, &m->clients.at[i]);
+}
+
+static void sweep(struct monitor *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->clients.n; i++)
+		if (m->clients.at[i].fd >= 0)
+			m->clients.at[n++] = m->clients.at[i];
+	m->clients.n = n;
+	n = 0;
+	for (size_t i = 0; i < m->furthers.n; i++)
+		if (m->furthers.at[i].ref.pidfd >= 0)
+			m->furthers.at[n++] = m->furthers.at[i];
+	m->furthers.n = n;
+}
+
+static int step(struct monitor *m)
+{
+	size_t n_clients = m->clients.n, n_furthers = m->furthers.n, n = 0, first;
+	size_t room = 3 + n_clients + n_furthers + 2 * m->session.relay.channels.n;
+	struct pollfd *p = calloc(room, sizeof *p);
+
+	if (!p)
+		return -ENOMEM;
+	p[n++] = (struct pollfd){.fd = m->space.init.pidfd, .events = POLLIN};
+	p[n++] = (struct pollfd){.fd = m->signals.fd, .events = POLLIN};
+	p[n++] = (struct pollfd){.fd = m->listen_fd, .events = POLLIN};
+	for (size_t i = 0; i < n_clients; i++)
+		p[n++] = (struct pollfd){.fd = m->clients.at[i].fd, .events = POLLIN};
+	for (size_t i = 0; i < n_furthers; i++)
+		p[n++] = (struct pollfd){.fd = m->furthers.at[i].ref.pidfd, .events = POLLIN};
+	first = n;
+	n += relay_poll(&m->session.relay, p + n);
+	if (poll(p, n, -1) < 0) {
+		free(p);
+		return errno == EINTR ? 0 : -errno;
+	}
+	if (p[1].revents)
+		handle_signals(m);
+	relay_handle(&m->session.relay, p + first, n - first);
+	for (size_t i = 0; i < n_furthers; i++)
+		if (p[3 + n_clients + i].revents)
+			finish_further(&m->furthers.at[i]);
+	for (size_t i = 0; i < n_clients && !m->ended; i++)
+		if (p[3 + i].revents)
+			hear_client(m, i);
+	if (p[2].revents && !m->ended)
+		accept_client(m);
+	if (p[0].revents && !m->ended)
+		note_end(m);
+	sweep(m);
+	free(p);
+	return 0;
+}
+
+/* Those that wait for the end hear of it after the entry is settled. */
+static void dismiss(struct monitor *m)
+{
+	struct pidspace_error err;
+	struct control_reply reply = {.type = CONTROL_DONE, .wait_status = m->exit_status};
+	int fd;
+
+	if (m->checkpointed) {
+		error_set(&err, -ECANCELED, "E_CHECKPOINTED", "container %s was checkpointed away",
+			  m->entry->record.name);
+		reply.error = err;
+	}
+	vec_each(f, &m->furthers) {
+		waitpid(f->ref.host.n, &reply.wait_status, __WALL);
+		control_reply(f->client, &reply, NULL, 0);
+		fd_closep(&f->client);
+		task_ref_done(&f->ref);
+	}
+	reply.wait_status = m->exit_status;
+	vec_each(c, &m->clients) {
+		if (c->asked)
+			control_reply(c->fd, &reply, NULL, 0);
+		fd_closep(&c->fd);
+	}
+	/* Whoever connected too late sees its connection closed and looks at the entry again. */
+	while (m->listen_fd >= 0 && (fd = accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		close(fd);
+}
+
+static void settle(struct monitor *m)
+{
+	struct record *r = &m->entry->record;
+
+	if (m->checkpointed || r->remove) {
+		entry_remove(m->entry);
+	} else {
+		r->state = PIDSPACE_STOPPED;
+		r->exit_status = m->exit_status;
+		r->init = hpid_of(0);
+		entry_save(m->entry, NULL);
+		unlinkat(m->entry->dir_fd, "control.sock", 0);
+	}
+}
+
+static void close_all(struct monitor *m)
+{
+	fd_closep(&m->listen_fd);
+	fd_closep(&m->log_fd);
+	vec_free(&m->externals);
+	vec_free(&m->clients);
+	vec_free(&m->furthers);
+	space_done(&m->space);
+	signals_close(&m->signals);
+}
+
+void monitor_run(struct monitor *m)
+{
+	while (!m->ended && step(m) >= 0)
+		;
+	session_close(&m->session);
+	settle(m);
+	dismiss(m);
+	close_all(m);
+}
+
+void monitor_abandon(struct monitor *m)
+{
+	if (m->space.init.pidfd >= 0) {
+		task_ref_kill(&m->space.init, SIGKILL);
+		waitpid(m->space.init.host.n, NULL, __WALL);
+	}
+	session_close(&m->session);
+	entry_remove(m->entry);
+	close_all(m);
+}

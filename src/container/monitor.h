@@ -1,0 +1,60 @@
+#pragma once
+/* The monitor: one per container, outside its PID space; in the foreground it is the process that
+ * called pidspace_run(), else a process of its own. One thread, one poll loop; whatever the engine
+ * does happens in it, because a ptracer is a thread. */
+#include "checkpoint/checkpoint.h"
+#include "container/control.h"
+#include "container/registry.h"
+#include "container/session.h"
+
+/* A connection that waits for something. */
+struct client {
+	int fd;         /* -1: gone, to be forgotten */
+	bool asked;     /* its request came: WAIT stays open until the end */
+};
+
+/* A further process started in the container on behalf of a client. */
+struct further {
+	struct task_ref ref;
+	int client;     /* its connection; -1: detached or gone */
+};
+
+struct monitor {
+	struct entry *entry;
+	struct space space;
+	bool init_is_child;   /* else adopted */
+	bool foreground;
+	struct signals signals;
+	struct session session;
+	int listen_fd;
+	int log_fd;           /* of a detached container, or -1 */
+	struct frozen *frozen; /* while paused */
+	VEC(struct external) externals;
+	VEC(struct client) clients;
+	VEC(struct further) furthers;
+	bool ended, checkpointed;
+	int exit_status;      /* wait status once ended; -1: unknown */
+};
+
+void monitor_init(struct monitor *m, struct entry *e);
+
+/* Makes control.sock and takes the signals over. */
+int monitor_open(struct monitor *m, struct pidspace_error *err);
+
+/* Opens (append) or creates the log. */
+int monitor_open_log(struct monitor *m, struct pidspace_error *err);
+
+/* Remembers fd's identity as the external `name`. */
+int monitor_add_external(struct monitor *m, const char *name, int fd);
+
+/* Runs until the container has ended or was checkpointed away, then settles the entry: removed, or
+ * stopped with its status. Everything is closed afterwards but the entry, which stays the caller's. */
+void monitor_run(struct monitor *m);
+
+/* Undoes a start that failed: kills what runs, removes the entry, closes everything. */
+void monitor_abandon(struct monitor *m);
+
+/* --- requests.c --- */
+
+/* Serves one request that arrived on client c (its fd may be set to -1). */
+void monitor_serve(struct monitor *m, struct client *c);

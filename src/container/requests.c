@@ -1,0 +1,296 @@
+/* What a monitor does when asked (control.h). */
+#include "container/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "container/describe.h"
+#include "container/launch.h"
+
+static int refuse_paused(const struct monitor *m, struct pidspace_error *err)
+{
+	return error_set(err, -EBUSY, "E_PAUSED", "container %s is paused: resume it first",
+			 m->entry->record.name);
+}
+
+/* --- exec --- */
+
+/* A restored further process finds its stdio where the container's own is. */
+static void remember_stdio(struct monitor *m, const struct control_message *q)
+{
+	static const char *const names[] = {"stdin", "stdout", "stderr"};
+
+	for (size_t i = 0; i < q->n_fds && i < 3; i++)
+		monitor_add_external(m, names[i], q->fds[i]);
+}
+
+static int start_further(struct monitor *m, const struct control_message *q, struct task_ref *ret,
+			 int *ret_master, struct pidspace_error *err)
+{
+	_cleanup_close_ int ours = -1;
+	struct launch l = {.argv = q->argv, .env = q->env, .terminal = q->head.terminal,
+			   .cwd = *q->cwd ? q->cwd : NULL, .stdio = {-1, -1, -1}};
+	int r;
+
+	if (!q->argv[0])
+		return error_set(err, -EINVAL, "E_EXEC", "no command was given");
+	for (size_t i = 0; i < q->n_fds && i < 3; i++)
+		l.stdio[i] = q->fds[i];
+	if (q->head.detach)
+		l.stdio[1] = l.stdio[2] = m->log_fd;
+	r = launch_prepare(&l, &ours, err);
+	if (r < 0)
+		return r;
+	r = space_enter(&m->space, launch_first, &l, ret, err);
+	close(l.status);
+	if (r < 0)
+		return r;
+	r = launch_await(ours, ret_master, err);
+	if (r < 0) {
+		task_ref_kill(ret, SIGKILL);
+		waitpid(ret->host.n, NULL, __WALL);
+		task_ref_done(ret);
+	}
+	return r;
+}
+
+static int serve_exec(struct monitor *m, struct client *c, const struct control_message *q,
+		      struct pidspace_error *err)
+{
+	struct control_reply started = {.type = CONTROL_STARTED};
+	_cleanup_close_ int master = -1;
+	struct further *f;
+	struct task_ref ref;
+	int fds[2], r;
+
+	if (m->frozen)
+		return refuse_paused(m, err);
+	r = start_further(m, q, &ref, &master, err);
+	if (r < 0)
+		return r;
+	if (!q->head.detach)
+		remember_stdio(m, q);
+	started.pid = ref.pid.n;
+	fds[0] = ref.pidfd;
+	fds[1] = master;
+	control_reply(c->fd, &started, fds, master >= 0 ? 2 : 1);
+	f = vec_push(&m->furthers);
+	if (!f)
+		return error_sys(err, -ENOMEM, "cannot watch the new process");
+	*f = (struct further){.ref = ref, .client = -1};
+	if (!q->head.detach)
+		f->client = fd_take(&c->fd);
+	return 0;
+}
+
+/* --- pause and resume --- */
+
+static int save_state(struct monitor *m, enum pidspace_state state, struct pidspace_error *err)
+{
+	m->entry->record.state = state;
+	return entry_save(m->entry, err);
+}
+
+static int serve_pause(struct monitor *m, struct pidspace_error *err)
+{
+	int r;
+
+	if (m->frozen)
+		return 0;
+	r = freeze_tree(&m->frozen, &m->space, err);
+	return r < 0 ? r : save_state(m, PIDSPACE_PAUSED, err);
+}
+
+static int serve_resume(struct monitor *m, struct pidspace_error *err)
+{
+	if (!m->frozen)
+		return 0;
+	freeze_release(m->frozen);
+	m->frozen = NULL;
+	return save_state(m, PIDSPACE_RUNNING, err);
+}
+
+/* --- checkpoint and check --- */
+
+struct audience {
+	int fd;
+	const struct monitor *monitor;
+};
+
+static void send_progress(void *arg, const struct engine_stats *st)
+{
+	struct audience *a = arg;
+	struct control_reply r = {.type = CONTROL_PROGRESS};
+
+	describe_progress(st, false, &r);
+	control_reply(a->fd, &r, NULL, 0);
+}
+
+/* Keys of --external (a path, "pipe:[INO]", "PID:FD") become identities to match. */
+static int add_user_externals(struct monitor *m, char *const *keys, struct pidspace_error *err)
+{
+	for (; *keys; keys++) {
+		struct external *e = vec_push(&m->externals);
+
+		if (!e)
+			return error_sys(err, -ENOMEM, "cannot note the external %s", *keys);
+		if (describe_external(&m->space, *keys, e) < 0)
+			return error_set(err, -ENOENT, "E_EXTERNAL",
+					 "--external %s names nothing that exists in container %s: give a "
+					 "path, pipe:[INO], socket:[INO] or PID:FD", *keys,
+					 m->entry->record.name);
+	}
+	return 0;
+}
+
+/* The clocks of a running tree move on, so it is stopped before they are read: a restored tree must
+ * never see time go back. */
+static int save_stopped(struct monitor *m, const struct control_message *q, struct client *c,
+			struct refusal **rows, size_t *n_rows, struct engine_stats *st,
+			struct pidspace_error *err)
+{
+	bool check = q->head.type == CONTROL_CHECK;
+	_cleanup_free_ void *body = NULL;
+	struct audience a = {.fd = c->fd, .monitor = m};
+	struct checkpoint_options o = {
+		.space = &m->space,
+		.image_fd = check ? -1 : q->fds[0],
+		.compress = (enum image_compress)q->head.compress,
+		.leave_running = q->head.leave_running,
+		.check_only = check,
+		.frozen = m->frozen,
+		.externals = m->externals.at,
+		.n_externals = m->externals.n,
+		.progress = send_progress,
+		.progress_arg = &a,
+	};
+	int r = describe_container(&m->entry->record, &m->space, &body, &o.container_len, err);
+
+	o.container = body;
+	return r < 0 ? r : checkpoint_run(&o, rows, n_rows, st, err);
+}
+
+static int freeze_and_save(struct monitor *m, const struct control_message *q, struct client *c,
+			   struct refusal **rows, size_t *n_rows, struct engine_stats *st,
+			   struct pidspace_error *err)
+{
+	bool was_paused = m->frozen, gone;
+	struct timespec begin;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	if (!was_paused)
+		r = freeze_tree(&m->frozen, &m->space, err);
+	if (r >= 0)
+		r = save_stopped(m, q, c, rows, n_rows, st, err);
+	st->start_ns = (uint64_t)begin.tv_sec * 1000000000u + (uint64_t)begin.tv_nsec;
+	gone = r >= 0 && q->head.type == CONTROL_CHECKPOINT && !q->head.leave_running;
+	if (gone || !was_paused) {
+		freeze_release(m->frozen);
+		m->frozen = NULL;
+	}
+	if (gone) {
+		m->checkpointed = m->ended = true;
+		if (m->init_is_child)
+			waitpid(m->space.init.host.n, &m->exit_status, __WALL);
+	}
+	return r;
+}
+
+static void send_refusals(int fd, const struct refusal *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct control_reply r = {.type = CONTROL_REFUSAL};
+
+		describe_refusal(&rows[i], &r.refusal);
+		control_reply(fd, &r, NULL, 0);
+	}
+}
+
+static int serve_checkpoint(struct monitor *m, struct client *c, const struct control_message *q,
+			    struct pidspace_error *err)
+{
+	_cleanup_free_ struct refusal *rows = NULL;
+	struct control_reply done = {.type = CONTROL_DONE};
+	size_t n_rows = 0, own = m->externals.n;
+	struct engine_stats st = {0};
+	int r = 0;
+
+	if (q->head.type == CONTROL_CHECKPOINT && q->n_fds < 1)
+		r = error_set(err, -EBADF, "E_PROTOCOL", "the request brought no image descriptor");
+	if (r >= 0)
+		r = add_user_externals(m, q->external, err);
+	if (r >= 0)
+		r = freeze_and_save(m, q, c, &rows, &n_rows, &st, err);
+	m->externals.n = own;
+	send_refusals(c->fd, rows, n_rows);
+	if (r == -ENOTSUP && q->head.type == CONTROL_CHECK)
+		r = 0;
+	if (r < 0)
+		return r;
+	describe_stats(&st, false, &done.stats);
+	control_reply(c->fd, &done, NULL, 0);
+	fd_closep(&c->fd);
+	return 0;
+}
+
+/* --- */
+
+static int serve(struct monitor *m, struct client *c, const struct control_message *q,
+		 struct pidspace_error *err)
+{
+	switch (q->head.type) {
+	case CONTROL_EXEC:
+		return serve_exec(m, c, q, err);
+	case CONTROL_CHECKPOINT:
+	case CONTROL_CHECK:
+		return serve_checkpoint(m, c, q, err);
+	case CONTROL_PAUSE:
+		return serve_pause(m, err);
+	case CONTROL_RESUME:
+		return serve_resume(m, err);
+	case CONTROL_WAIT:
+	case CONTROL_STATE:
+		return 0;
+	default:
+		return error_set(err, -EPROTO, "E_PROTOCOL", "the monitor does not know request %u",
+				 q->head.type);
+	}
+}
+
+void monitor_serve(struct monitor *m, struct client *c)
+{
+	struct control_message q;
+	struct pidspace_error err = {0};
+	int r = control_hear(c->fd, &q);
+
+	c->asked = true;
+	if (r == -EPIPE) {
+		fd_closep(&c->fd);
+		return;
+	}
+	if (r < 0) {
+		error_set(&err, -EPROTO, "E_PROTOCOL", "the container's monitor is of another version");
+		control_done(c->fd, -EPROTO, &err);
+		fd_closep(&c->fd);
+		return;
+	}
+	r = serve(m, c, &q, &err);
+	if (c->fd >= 0 && (r < 0 || q.head.type != CONTROL_WAIT)) {
+		struct control_reply done = {.type = CONTROL_DONE, .paused = m->frozen != NULL};
+
+		if (r < 0) {
+			done.error = err;
+			done.error.status = r;
+		}
+		control_reply(c->fd, &done, NULL, 0);
+		fd_closep(&c->fd);
+	}
+	control_message_done(&q);
+}
