@@ -178,24 +178,28 @@ static void reap(pid_t pid)
 }
 
 /* Receives what the newborn (and the helper) have to tell. *pid may be learned on the way; it is our
- * child in any case, so its number stays its own until we reap it. */
-static int attend(struct space *s, int sock, bool helper, pid_t *pid, struct pidspace_error *err)
+ * child in any case, so its number stays its own until we reap it. A failure is not the end: without
+ * the helper's message the dead newborn would stay behind as a zombie. */
+static int attend(struct space *s, int sock, pid_t *pid, struct pidspace_error *err)
 {
 	bool ready = false;
+	int failed = 0;
 
-	while (!ready || *pid == 0) {
+	while (*pid == 0 || !(ready || failed)) {
 		int fds[REPORT_FDS];
 		size_t n;
 		struct report m;
 		int r = report_receive(sock, &m, fds, &n);
 
+		if (r < 0 && failed)
+			break;
 		if (r < 0)
 			return error_set(err, r, "E_SPAWN", "the container's first process died while "
 							    "its namespaces were made");
 		if (m.type == REPORT_FAILED) {
+			failed = m.error.status;
 			if (err)
 				*err = m.error;
-			return m.error.status;
 		}
 		if (m.type == REPORT_BORN)
 			*pid = m.host.n;
@@ -206,7 +210,7 @@ static int attend(struct space *s, int sock, bool helper, pid_t *pid, struct pid
 			s->userns_fd = n > 2 ? fds[2] : -1;
 		}
 	}
-	return 0;
+	return failed;
 }
 
 static int identify(struct space *s, pid_t pid, struct pidspace_error *err)
@@ -269,7 +273,7 @@ int space_spawn(struct space *ret, const struct space_options *o, int (*first)(v
 	if (pid < 0 || helper < 0)
 		return explain_clone(pid < 0 ? pid : helper, b.new_user, err);
 	close(fd_take(&theirs));
-	r = attend(&s, ours, o->set_clocks, &pid, err);
+	r = attend(&s, ours, &pid, err);
 	reap(helper);
 	if (r >= 0)
 		r = identify(&s, pid, err);
