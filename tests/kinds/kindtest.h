@@ -46,14 +46,15 @@ _Noreturn void kt_fail(const char *file, int line, const char *fmt, ...)
 
 #define KT_FAIL(...) kt_fail(__FILE__, __LINE__, __VA_ARGS__)
 #define KT_CHECK(cond) ((cond) ? (void)0 : KT_FAIL("%s (errno %d)", #cond, errno))
-#define KT_OP(a, op, b)                                                                            \
+#define KT_COMPARE(a, op, b, text)                                                                 \
 	do {                                                                                       \
 		long long a_ = (long long)(a), b_ = (long long)(b);                                \
 		if (!(a_ op b_))                                                                   \
-			KT_FAIL("%s %s %s: left %lld (0x%llx), right %lld (0x%llx)", #a, #op, #b,  \
-				a_, a_, b_, b_);                                                   \
+			KT_FAIL("%s: left %lld (0x%llx), right %lld (0x%llx)", text, a_, a_, b_,   \
+				b_);                                                               \
 	} while (0)
-#define KT_EQ(a, b) KT_OP(a, ==, b)
+#define KT_OP(a, op, b) KT_COMPARE(a, op, b, #a " " #op " " #b)
+#define KT_EQ(a, b) KT_COMPARE(a, ==, b, #a " == " #b)
 #define KT_STR_EQ(a, b)                                                                            \
 	do {                                                                                       \
 		const char *a_ = (a), *b_ = (b);                                                   \
