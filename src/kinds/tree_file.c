@@ -20,9 +20,20 @@
 #define TREE "/dev/shm"
 #define MAX_DEPTH 64
 
+/* A container without its own (a root directory that has no dev/shm) shows ours, or none: that is not in
+ * the image, and above all is not to be written to. */
+static bool is_private(int root_fd)
+{
+	struct stat theirs, ours;
+
+	if (fstatat(root_fd, TREE + 1, &theirs, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(theirs.st_mode))
+		return false;
+	return stat(TREE, &ours) < 0 || ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino;
+}
+
 bool tree_file_holds(const struct save *s, const char *path)
 {
-	return !strncmp(path, TREE "/", strlen(TREE "/"));
+	return !strncmp(path, TREE "/", strlen(TREE "/")) && is_private(s->root_fd);
 }
 
 /* --- saving --- */
@@ -139,11 +150,9 @@ int tree_file_save_all(struct save *s, const char *path, struct pidspace_error *
 	_cleanup_close_ int root = -1, dir = -1;
 	struct stat st;
 
-	if (!s->out)
+	if (!s->out || !is_private(s->root_fd))
 		return 0;
 	root = openat(s->root_fd, path + strspn(path, "/"), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (root < 0 && errno == ENOENT)
-		return 0;
 	w = calloc(1, sizeof *w);
 	if (!w)
 		return error_sys(err, -ENOMEM, "cannot save %s", path);
@@ -272,6 +281,10 @@ int tree_file_restore(struct restore *r, const void *body, size_t len, struct pi
 	if (!is_inside(m->path) || (m->same_as[0] && !is_inside(m->same_as)))
 		return error_set(err, -EBADMSG, "E_IMAGE_CORRUPT",
 				 "the image has a file %.200s outside " TREE, m->path);
+	if (!is_private(r->root_fd))
+		return error_set(err, -ENOTSUP, "E_TREE_FILE",
+				 "the image holds files of " TREE ", but the container got none of its own: "
+				 "give its root directory a dev/shm");
 	dir = open_parent(r, m->path, &name);
 	if (dir < 0)
 		return error_sys(err, dir, "cannot make %s", m->path);
