@@ -44,7 +44,8 @@ static socklen_t address_of(const ProtobufCBinaryData *name, struct sockaddr_un 
 	size_t n = name->len < sizeof a->sun_path ? name->len : sizeof a->sun_path;
 
 	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
-	memcpy(a->sun_path, name->data, n);
+	if (n) /* an unnamed socket: data is NULL */
+		memcpy(a->sun_path, name->data, n);
 	n += a->sun_path[0] && n < sizeof a->sun_path;
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
 }
