@@ -35,7 +35,9 @@ bench: setup
 	@$(MAKE) --no-print-directory build
 	@bench/run --build $(BUILD)
 
-install: build
+install: $(BUILD)/build.ninja
+	@meson configure -Dprefix=$(PREFIX) $(BUILD)
+	@$(MAKE) --no-print-directory build
 	@meson install --no-rebuild -C $(BUILD)
 
 clean:
