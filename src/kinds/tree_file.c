@@ -205,6 +205,9 @@ static int make_regular(struct restore *r, int dir, const char *name, const Tree
 		return error_sys(err, -errno, "cannot give %s its owner", m->path);
 	if (fchmod(fd, m->mode & 07777) < 0)
 		return error_sys(err, -errno, "cannot give %s its mode", m->path);
+	/* The time too, for whoever compares it before the bytes have come. */
+	futimens(fd, (struct timespec[2]){{.tv_nsec = UTIME_OMIT},
+					  {m->mtime_ns / 1000000000, m->mtime_ns % 1000000000}});
 	struct placed_content c = {.id = m->id, .fd = fd_take(&fd), .mtime_ns = m->mtime_ns,
 				   .set_mode = true, .mode = m->mode, .uid = m->uid, .gid = m->gid};
 	return content_expect(r, &c, err);
