@@ -193,7 +193,7 @@ int content_pages(struct restore *r, const struct image_frame *f, struct pidspac
 	uint64_t end = ((uint64_t)st.st_size + PAGE - 1) / PAGE * PAGE;
 	for (size_t i = 0; i < f->n_runs; i++) {
 		const struct image_page_run *run = &f->runs[i];
-		if (run->address > end || run->bytes > end - run->address)
+		if (run->address % PAGE || run->address > end || run->bytes > end - run->address)
 			return corrupt(id, "beyond its end", err);
 		/* The file was made empty, so that a hole already reads as zero. */
 		if (run->zero)
@@ -201,7 +201,7 @@ int content_pages(struct restore *r, const struct image_frame *f, struct pidspac
 		if (run->bytes > left)
 			return corrupt(id, "that are missing", err);
 		uint64_t n = run->bytes;
-		if (n > (uint64_t)st.st_size - run->address)
+		if (n && n > (uint64_t)st.st_size - run->address)
 			n = (uint64_t)st.st_size - run->address;
 		int k = write_at(c->fd, data, n, run->address);
 		if (k < 0)

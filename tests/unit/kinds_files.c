@@ -13,7 +13,10 @@
 
 #include "kernel/sys.h"
 #include "kinds/fd_kind.h"
+#include "kinds/content.h"
 #include "kinds/shared_memory.h"
+#include "kinds/tree_file.h"
+#include "tree_file.pb-c.h"
 
 static int make_file(const char *path, const char *text, int flags)
 {
@@ -495,6 +498,85 @@ static void tree_comes_back_whole(void **state)
 	chmod(bench_path(b, "new/dev/shm/d"), 0700);
 }
 
+static int restore_tree_file(struct bench *b, const char *path, const char *same_as,
+			     struct pidspace_error *err)
+{
+	TreeFile m = TREE_FILE__INIT;
+	uint8_t body[512];
+
+	m.path = (char *)path;
+	m.same_as = (char *)same_as;
+	m.mode = S_IFREG | 0600;
+	return tree_file_restore(&b->r, body, tree_file__pack(&m, body), err);
+}
+
+static void hostile_tree_writes_nowhere_else(void **state)
+{
+	struct bench *b = *state;
+	const char *paths[] = {"/etc/passwd", "/dev/shm/../../x", "/dev/shm/a/..", "/dev/shmx", "dev/shm/x", "",
+			       "/dev/shm//x", "/dev/shm/./x"};
+	struct pidspace_error err = {0};
+
+	make_roots(b);
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		assert_int_equal(restore_tree_file(b, paths[i], "", &err), -EBADMSG);
+		assert_string_equal(err.code, "E_IMAGE_CORRUPT");
+		assert_int_equal(restore_tree_file(b, "/dev/shm/x", i == 5 ? "/etc/passwd" : paths[i], &err),
+				 -EBADMSG);
+	}
+	/* A link on the way does not lead out either. */
+	int shm = open(bench_path(b, "new/dev/shm"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(symlinkat("/", shm, "out"), 0);
+	assert_true(restore_tree_file(b, "/dev/shm/out/x", "", &err) < 0);
+	assert_int_equal(symlinkat("../x", shm, "last"), 0);
+	assert_true(restore_tree_file(b, "/dev/shm/last", "", &err) < 0);
+	assert_int_equal(count_names(bench_path(b, "new")), 1);
+	assert_int_equal(count_names(bench_path(b, "new/dev")), 1);
+	close(shm);
+}
+
+static void nothing_goes_into_our_own_shm(void **state)
+{
+	struct bench *b = *state;
+	struct pidspace_error err = {0};
+
+	assert_int_equal(restore_tree_file(b, "/dev/shm/pidspace-kinds-test", "", &err), -ENOTSUP);
+	assert_string_equal(err.code, "E_TREE_FILE");
+	assert_int_equal(access("/dev/shm/pidspace-kinds-test", F_OK), -1);
+	assert_false(tree_file_holds(&b->s, "/dev/shm/x"));
+}
+
+static void pages_beyond_a_file_are_refused(void **state)
+{
+	struct bench *b = *state;
+	struct pidspace_error err = {0};
+	uint8_t data[8192] = {1};
+	struct placed_content c = {.id = 7, .fd = memfd_create("m", MFD_CLOEXEC)};
+	struct image_page_run run = {.address = 0, .bytes = 4096};
+	struct image_frame f = {.type = FRAME_PAGES, .space_id = CONTENT_SPACE | 7, .runs = &run, .n_runs = 1,
+				.data = data, .data_len = 4096};
+
+	assert_int_equal(ftruncate(c.fd, 100), 0);
+	assert_int_equal(content_expect(&b->r, &c, &err), 0);
+	assert_true(content_is(&f));
+	assert_int_equal(content_pages(&b->r, &f, &err), 0);
+	assert_int_equal(size_of(c.fd), 100);
+	run.address = 4096;
+	assert_int_equal(content_pages(&b->r, &f, &err), -EBADMSG);
+	run.address = UINT64_MAX - 4095;
+	assert_int_equal(content_pages(&b->r, &f, &err), -EBADMSG);
+	run = (struct image_page_run){.address = 0, .bytes = 8192};
+	assert_int_equal(content_pages(&b->r, &f, &err), -EBADMSG);
+	run.bytes = 4096;
+	f.data_len = 100;
+	assert_int_equal(content_pages(&b->r, &f, &err), -EBADMSG);
+	f.space_id = CONTENT_SPACE | 8;
+	assert_int_equal(content_pages(&b->r, &f, &err), -EBADMSG);
+	assert_string_equal(err.code, "E_IMAGE_CORRUPT");
+	f.space_id = 7;
+	assert_false(content_is(&f));
+}
+
 static void check_writes_nothing(void **state)
 {
 	struct bench *b = *state;
@@ -535,6 +617,9 @@ int main(void)
 		TEST(memfd_keeps_seals_and_sharing),
 		TEST(shared_memory_is_one_object),
 		TEST(tree_comes_back_whole),
+		TEST(hostile_tree_writes_nowhere_else),
+		TEST(nothing_goes_into_our_own_shm),
+		TEST(pages_beyond_a_file_are_refused),
 		TEST(check_writes_nothing),
 	};
 
