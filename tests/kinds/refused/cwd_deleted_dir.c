@@ -1,4 +1,4 @@
-/* Shows: a working directory that was removed, or that the checkpoint says it cannot carry it.
+/* Refused with E_CWD_DELETED: a working directory that was removed.
  *
  *	first ── child, its working directory deleted
  */
@@ -22,6 +22,7 @@ int main(void)
 	pid_t pid = kt_child(child, NULL);
 
 	kt_await("child");
+	kt_refused_with("E_CWD_DELETED");
 	kt_ready_and_wait();
 	kt_reap_ok(pid);
 	kt_pass();
