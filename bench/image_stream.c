@@ -2,6 +2,8 @@
  * to a new file in the same directory, and pread(2) of it into a hot buffer.
  * usage: image_stream [MIB [DIRECTORY [ROUNDS]]]; DIRECTORY should be a tmpfs. Best of ROUNDS, GB/s. */
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +135,72 @@ static double stream_read(int fd)
 	return t;
 }
 
+struct pipe_end {
+	const struct bench *b;
+	int fd;
+	bool plain;
+};
+
+static void *write_pipe(void *arg)
+{
+	struct pipe_end *e = arg;
+
+	if (!e->plain)
+		stream_write(e->b, e->fd, IMAGE_NONE);
+	for (size_t at = 0; e->plain && at < e->b->bytes; at += 1 << 20)
+		if (write(e->fd, e->b->memory + at, 1 << 20) != 1 << 20)
+			die("write", NULL);
+	close(e->fd);
+	return NULL;
+}
+
+/* From one thread to another: how `checkpoint --image - | restore --image -` and ssh see it. */
+static double through_pipe(const struct bench *b, bool plain)
+{
+	static uint8_t buffer[1 << 20];
+	pthread_t t;
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		die("pipe", NULL);
+	struct pipe_end e = {b, p[1], plain};
+	double start = now();
+	if (pthread_create(&t, NULL, write_pipe, &e))
+		die("thread", NULL);
+	if (plain)
+		while (read(p[0], buffer, sizeof buffer) > 0)
+			;
+	else
+		stream_read(p[0]);
+	pthread_join(t, NULL);
+	close(p[0]);
+	return now() - start;
+}
+
+/* Five hundred little processes with nine pages each, not read back. */
+static double many_small(const struct bench *b, enum image_compress c)
+{
+	struct image_writer *w;
+	int fd = new_file(b);
+	double t = now();
+
+	if (image_writer_new(&w, fd, c, NULL) < 0)
+		die("write", NULL);
+	for (uint32_t i = 0; i < 500; i++) {
+		struct image_run run = {0x10000000, 9 * 4096};
+		image_write(w, FRAME_PROCESS, b->memory, 3000, NULL);
+		void *p = image_page_buffer(w);
+		memcpy(p, b->memory + i % 100 * run.bytes % b->bytes, run.bytes);
+		image_write_pages(w, i, 0, p, &run, 1, NULL);
+	}
+	if (image_commit(w, NULL) < 0)
+		die("commit", NULL);
+	t = now() - t;
+	image_writer_free(w);
+	close(fd);
+	return t;
+}
+
 static void best(double *least, double t)
 {
 	if (!*least || t < *least)
@@ -142,7 +210,7 @@ static void best(double *least, double t)
 static void measure(struct bench *b, const char *what)
 {
 	static const char *const name[] = {"none", "lz4", "zstd"};
-	double w[3] = {0}, r[3] = {0}, pw = 0, pr = 0, gb = (double)b->bytes / 1e9;
+	double w[3] = {0}, r[3] = {0}, small[3] = {0}, pipes[2] = {0}, pw = 0, pr = 0, gb = (double)b->bytes / 1e9;
 	off_t size[3];
 	int fd = -1;
 
@@ -156,12 +224,18 @@ static void measure(struct bench *b, const char *what)
 			size[c] = lseek(fd, 0, SEEK_END);
 			best(&r[c], stream_read(fd));
 			close(fd);
+			best(&small[c], many_small(b, c));
 		}
+		best(&pipes[0], through_pipe(b, true));
+		best(&pipes[1], through_pipe(b, false));
 	}
 	printf("%-6s %-10s %6.2f %6.2f\n", what, "plain", gb / pw, gb / pr);
 	for (enum image_compress c = IMAGE_NONE; c <= IMAGE_ZSTD; c++)
 		printf("%-6s %-10s %6.2f %6.2f  write is %.2f of plain, read %.2f; size %.3f\n", what, name[c],
 		       gb / w[c], gb / r[c], pw / w[c], pr / r[c], (double)size[c] / (double)b->bytes);
+	printf("%-6s through a pipe: plain %.2f, none %.2f\n", what, gb / pipes[0], gb / pipes[1]);
+	printf("%-6s 500 processes of 9 pages: none %.1f ms, lz4 %.1f ms, zstd %.1f ms\n", what,
+	       small[0] * 1e3, small[1] * 1e3, small[2] * 1e3);
 }
 
 int main(int argc, char **argv)

@@ -15,6 +15,9 @@
 #include <unistd.h>
 
 #define AHEAD ((size_t)128 << 10)
+/* The default limit of an unprivileged pipe (pipe(7), pipe-max-size); with the usual 64 KiB the two sides
+ * spend their time waking each other. */
+#define PIPE_SIZE (1 << 20)
 
 int channel_init(struct channel *c, int fd)
 {
@@ -26,6 +29,8 @@ int channel_init(struct channel *c, int fd)
 		return -errno;
 	c->regular = S_ISREG(st.st_mode);
 	c->socket = S_ISSOCK(st.st_mode);
+	if (S_ISFIFO(st.st_mode) && fcntl(fd, F_GETPIPE_SZ) < PIPE_SIZE)
+		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
 	if (c->regular) {
 		off_t at = lseek(fd, 0, flags & O_APPEND && flags & (O_WRONLY | O_RDWR) ? SEEK_END : SEEK_CUR);
 		if (at < 0)
