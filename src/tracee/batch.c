@@ -60,6 +60,16 @@ size_t batch_out(struct batch *b, size_t n)
 	return data_add(b, NULL, n);
 }
 
+void batch_relocate(struct batch *b, size_t at, size_t to)
+{
+	struct batch_pointer *p = vec_push(&b->pointers);
+
+	if (!p)
+		b->failed = true;
+	else
+		*p = (struct batch_pointer){at, to};
+}
+
 int batch_call(struct batch *b, const char *what, long nr, uint64_t a0, uint64_t a1, uint64_t a2,
 	       uint64_t a3, uint64_t a4, uint64_t a5)
 {
@@ -105,7 +115,7 @@ const void *batch_bytes(const struct batch *b, size_t token)
 
 void batch_reset(struct batch *b)
 {
-	b->calls.n = 0;
+	b->calls.n = b->pointers.n = 0;
 	b->data_len = b->data_mark = b->at = b->end = 0;
 	b->has_out = b->failed = false;
 }
@@ -113,6 +123,7 @@ void batch_reset(struct batch *b)
 void batch_done(struct batch *b)
 {
 	vec_free(&b->calls);
+	vec_free(&b->pointers);
 	free(b->data);
 	*b = (struct batch){};
 }
@@ -183,6 +194,11 @@ static int round_start(struct tracee *t, struct batch *b)
 		wire_encode(b, &b->calls.at[b->at + i], (struct wire_call *)buf + i,
 			    t->slot + skip + calls_len, data0);
 	memcpy(buf + calls_len, b->data + data0, data_len);
+	vec_each(p, &b->pointers) {
+		uint64_t to = t->slot + skip + calls_len + (p->to - data0);
+		if (p->at >= data0 && p->at + 8 <= data_end)
+			memcpy(buf + calls_len + (p->at - data0), &to, sizeof to);
+	}
 	if (!t->newborn && !t->worked_in && (r = place_frame(t)) < 0)
 		return r;
 	r = tracee_write(t, t->slot + skip, buf, calls_len + data_len);

@@ -27,6 +27,7 @@ struct batch {
 	bool has_out;
 	bool failed;          /* out of memory while building: batch_run answers -ENOMEM */
 	size_t at, end;       /* calls of the round that runs */
+	VEC(struct batch_pointer { size_t at, to; }) pointers;
 };
 
 /* Marks an argument of batch_call as data token. */
@@ -36,6 +37,8 @@ struct batch {
 size_t batch_in(struct batch *b, const void *bytes, size_t n);
 size_t batch_str(struct batch *b, const char *s);
 size_t batch_out(struct batch *b, size_t n);
+/* Makes the 8 bytes at offset `at` of the data a pointer to the data token `to`; both belong to one call. */
+void batch_relocate(struct batch *b, size_t at, size_t to);
 
 /* Returns the call's index. what names it in errors ("mmap of …"), borrowed until the run ended. */
 int batch_call(struct batch *b, const char *what, long nr, uint64_t a0, uint64_t a1, uint64_t a2,

@@ -1,0 +1,103 @@
+#pragma once
+/* A restore in progress: the tree as it is being built.
+ *
+ * A process goes through: UNBORN; BORN (cloned, at its first stop); MAPPED (its own mappings); FORKED
+ * (its children cloned, which froze what they share). Page frames come in the order of the processes,
+ * so each step happens when the first frame needs it, and nothing is read twice. Until the commit
+ * nothing in the tree runs but the calls we put there. */
+#include "address_space.pb-c.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/plan.h"
+#include "open_file.pb-c.h"
+#include "process.pb-c.h"
+#include "tracee/batch.h"
+
+enum restored_state { UNBORN, BORN, MAPPED, FORKED };
+
+struct restored {
+	Process *p;
+	const struct plan_step *step;
+	enum restored_state state;
+	struct tracee t;         /* the leader */
+	struct tracee *threads;  /* all, [0] is the leader again once threads exist; NULL before */
+	int32_t pgid_now, sid_now;
+	AddressSpace *mm;        /* NULL: a zombie */
+	bool owns_mm;
+	FdTable *fds;            /* NULL: zombie */
+	bool owns_fds;
+	bool drain_sigchld;      /* helpers or zombies have left SIGCHLD behind */
+	bool gone;               /* zombie that has exited */
+};
+
+struct restored_helper {
+	struct tracee t;
+	bool born, left;
+};
+
+struct page_list { /* what an address space holds so far, sorted page ranges in bytes */
+	VEC(struct page_span { uint64_t start, end; }) span;
+};
+
+struct restore_engine {
+	const struct restore_options *o;
+	struct restore *r;
+	struct engine_stats st;
+	uint64_t last_progress;
+	VEC(Process *) processes;
+	VEC(AddressSpace *) mms;      /* by id - 1 */
+	VEC(FdTable *) tables;        /* by id - 1 */
+	VEC(OpenFile *) open_files;
+	VEC(struct kept_frame) trees; /* FRAME_TREE_FILE, in order */
+	VEC(MappedFile *) mapped;     /* by id - 1, borrowed from mms */
+	struct plan plan;
+	struct restored *at;          /* plan.n */
+	struct restored_helper *helpers;
+	struct page_list *held;       /* by mm id - 1 */
+	uint64_t scratch;             /* same address in every process */
+	size_t scratch_len;
+	int sock[2];                  /* ours, theirs: descriptors go to init through it */
+	int pool;                     /* number of the first of them inside */
+	int sock_inside;
+	VEC(int) mapped_fd;           /* ours, by mapped id - 1 */
+	size_t n_pool;
+	int pages_before_done;
+	bool built;
+	struct hpid init_host;
+};
+
+/* restore_mm.c */
+int restore_choose_scratch(struct restore_engine *e, struct pidspace_error *err);
+int restore_enter_init(struct restore_engine *e, struct pidspace_error *err);
+int restore_map(struct restore_engine *e, size_t i, struct pidspace_error *err);
+int restore_mm_words(struct restore_engine *e, struct restored *p, struct batch *b);
+void restore_mm_late(struct restore_engine *e, struct restored *p, struct batch *b);
+int restore_pages(struct restore_engine *e, const struct image_frame *f, struct pidspace_error *err);
+
+/* restore_tree.c */
+int restore_until_mapped(struct restore_engine *e, size_t i, struct pidspace_error *err);
+int restore_build_tree(struct restore_engine *e, struct pidspace_error *err);
+int restore_groups(struct restore_engine *e, struct pidspace_error *err);
+int restore_leave(struct restore_engine *e, struct pidspace_error *err); /* helpers and zombies exit */
+
+/* restore_files.c */
+int restore_make_files(struct restore_engine *e, struct pidspace_error *err);
+int restore_send_pool(struct restore_engine *e, struct pidspace_error *err);
+void restore_table(struct restore_engine *e, size_t i, struct batch *b);
+int restore_pool_number(const struct restore_engine *e, uint32_t file_id);
+int restore_pool_mapped(const struct restore_engine *e, uint32_t mapped_id);
+int restore_pool_shared(struct restore_engine *e, uint32_t object_id);
+
+/* restore_tasks.c */
+int restore_threads(struct restore_engine *e, struct pidspace_error *err);
+int restore_attributes(struct restore_engine *e, struct pidspace_error *err);
+int restore_registers(struct restore_engine *e, struct pidspace_error *err);
+int restore_terminals(struct restore_engine *e, struct pidspace_error *err); /* controlling terminals */
+int restore_release(struct restore_engine *e, struct pidspace_error *err);
+
+/* restore_calls.c: a call with a time-out that was interrupted is issued again, so that the kernel has
+ * its restart state again. Fills *ret with the final registers. */
+int restore_call(struct tracee *t, const Process *p, const Thread *th, struct user_regs_struct *ret,
+		 struct pidspace_error *err);
+
+/* The options of PTRACE_SEIZE while restoring. */
+#define RESTORE_OPTIONS 0x00100000 /* PTRACE_O_EXITKILL */
