@@ -212,6 +212,26 @@ int content_pages(struct restore *r, const struct image_frame *f, struct pidspac
 	return 0;
 }
 
+static int seal(const struct placed_content *c, struct pidspace_error *err)
+{
+	if (c->seals && fcntl(c->fd, F_ADD_SEALS, (int)c->seals) < 0)
+		return error_sys(err, -errno, "cannot seal shared memory %u again (seals 0x%x)", c->id,
+				 c->seals);
+	return 0;
+}
+
+int content_seal_written(struct restore *r, struct pidspace_error *err)
+{
+	vec_each(c, &r->contents) {
+		int k = c->seals & F_SEAL_WRITE ? seal(c, err) : 0;
+		if (k < 0)
+			return k;
+		if (c->seals & F_SEAL_WRITE)
+			c->seals = 0;
+	}
+	return 0;
+}
+
 static int finish_one(const struct placed_content *c, struct pidspace_error *err)
 {
 	/* EPERM: an ordinary user restores a file of someone else, and keeps it. */
@@ -229,10 +249,7 @@ static int finish_one(const struct placed_content *c, struct pidspace_error *err
 		if (futimens(c->fd, t) < 0 && errno != EPERM)
 			return error_sys(err, -errno, "cannot give object %u its time", c->id);
 	}
-	if (c->seals && fcntl(c->fd, F_ADD_SEALS, (int)c->seals) < 0)
-		return error_sys(err, -errno, "cannot seal shared memory %u again (seals 0x%x)", c->id,
-				 c->seals);
-	return 0;
+	return seal(c, err);
 }
 
 int content_finish(struct restore *r, struct pidspace_error *err)

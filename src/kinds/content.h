@@ -31,5 +31,11 @@ static inline bool content_is(const struct image_frame *f)
 /* Writes one frame of pages to its file. E_IMAGE_CORRUPT: no such object, or beyond its end. */
 int content_pages(struct restore *r, const struct image_frame *f, struct pidspace_error *err);
 
+/* Once all frames were read and before any task maps: sets the seals of what nobody may write any more.
+ * F_SEAL_WRITE cannot be set while a mapping exists that could become writable, and a mapping made before
+ * the seal could (memfd_create(2)). The other seals come last, for with F_SEAL_FUTURE_WRITE writable
+ * mappings go on. */
+int content_seal_written(struct restore *r, struct pidspace_error *err);
+
 /* Sets owners, modes, times and seals, and closes the descriptors. */
 int content_finish(struct restore *r, struct pidspace_error *err);

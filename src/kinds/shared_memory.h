@@ -21,7 +21,5 @@ int shm_object_save(struct save *s, const struct saved_file *f, dev_t dev, ino_t
  * borrowed, lives as long as r). */
 int shm_object_make(struct restore *r, uint32_t id, struct pidspace_error *err);
 
-/* A new description of it with flags (O_RDONLY, O_RDWR, ...), the caller's. Map what never was writable
- * (no "mw" in VmFlags) from an O_RDONLY one: a mapping that could become writable keeps F_SEAL_WRITE
- * from being set at the end (memfd_create(2)). */
+/* A new description of it with flags (O_RDONLY, O_RDWR, ...), the caller's. */
 int shm_object_open(struct restore *r, uint32_t id, uint32_t flags, struct pidspace_error *err);

@@ -366,7 +366,7 @@ static void memfd_keeps_seals_and_sharing(void **state)
 	assert_int_equal(ftruncate(rw, 9 << 20), 0);
 	for (int i = 0; i < 6 << 20; i += 4096)
 		assert_int_equal(pwrite(rw, &i, sizeof i, i), sizeof i);
-	assert_int_equal(fcntl(rw, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_WRITE), 0);
+	assert_int_equal(fcntl(rw, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_WRITE | F_SEAL_SEAL), 0);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", rw);
 	int ro = open(path, O_RDONLY | O_CLOEXEC);
 	lseek(rw, 7, SEEK_SET);
@@ -392,6 +392,49 @@ static void memfd_keeps_seals_and_sharing(void **state)
 	ssize_t n = readlink(path, link, sizeof link - 1);
 	link[n > 0 ? n : 0] = 0;
 	assert_string_equal(link, "/memfd:counter (deleted)");
+}
+
+static int sealed_memfd(int seals)
+{
+	int fd = memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(pwrite(fd, "read only", 9, 0), 9);
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (!(seals & F_SEAL_FUTURE_WRITE))
+		munmap(p, 4096);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+	if (seals & F_SEAL_FUTURE_WRITE)
+		munmap(p, 4096);
+	return fd;
+}
+
+/* A task that maps between the two moments keeps neither seal from being set. */
+static void seals_come_around_mappings(void **state)
+{
+	struct bench *b = *state;
+	int never = sealed_memfd(F_SEAL_WRITE), future = sealed_memfd(F_SEAL_FUTURE_WRITE);
+
+	bench_meet(b, never);
+	bench_meet(b, future);
+	bench_save(b);
+	close(never);
+	close(future);
+	bench_read(b);
+	int fd = shm_object_make(&b->r, 1, NULL), other = shm_object_make(&b->r, 2, NULL);
+	assert_true(fd >= 0 && other >= 0);
+	assert_int_equal(pwrite(fd, "read only", 9, 0), 9);
+	assert_int_equal(content_seal_written(&b->r, NULL), 0);
+	/* Before Linux 6.7 this needs a description without write access. */
+	void *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	void *q = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
+	assert_ptr_not_equal(q, MAP_FAILED);
+	assert_int_equal(content_finish(&b->r, NULL), 0);
+	assert_int_equal(fcntl(fd, F_GET_SEALS) & F_SEAL_WRITE, F_SEAL_WRITE);
+	assert_int_equal(fcntl(other, F_GET_SEALS) & F_SEAL_FUTURE_WRITE, F_SEAL_FUTURE_WRITE);
+	if (p != MAP_FAILED)
+		munmap(p, 4096);
+	munmap(q, 4096);
 }
 
 static void shared_memory_is_one_object(void **state)
@@ -615,6 +658,7 @@ int main(void)
 		TEST(opath_of_a_link_and_a_directory),
 		TEST(proc_by_path_or_late),
 		TEST(memfd_keeps_seals_and_sharing),
+		TEST(seals_come_around_mappings),
 		TEST(shared_memory_is_one_object),
 		TEST(tree_comes_back_whole),
 		TEST(hostile_tree_writes_nowhere_else),
