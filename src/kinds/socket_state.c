@@ -194,7 +194,10 @@ int socket_options_apply(int fd, SocketOption *const *at, size_t n, struct pidsp
 		if (getsockopt(fd, o->level, o->name, now, &len) == 0 && len == o->value.len &&
 		    !memcmp(now, o->value.data, len))
 			continue;
-		if (setsockopt(fd, o->level, o->name, o->value.data, (socklen_t)o->value.len) < 0)
+		if (setsockopt(fd, o->level, o->name, o->value.data, (socklen_t)o->value.len) == 0)
+			continue;
+		/* Fixed once bound; an accepted socket has its listener's. */
+		if (o->level != IPPROTO_IPV6 || o->name != IPV6_V6ONLY)
 			return error_sys(err, -errno, "cannot set option %d of level %d of a socket",
 					 o->name, o->level);
 	}

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -18,6 +17,7 @@
 #include "kinds/message.h"
 #include "kinds/socket_queue.h"
 #include "kinds/socket_state.h"
+#include "kinds/tcp_flow.h"
 #include "kinds/tcp_restore.h"
 
 #define REPAIR_SEND_QUEUE 2 /* TCP_SEND_QUEUE, linux/tcp.h */
@@ -82,50 +82,34 @@ static bool is_served(const struct save *s, uint16_t port)
 
 /* --- what is on its way --- */
 
-/* Bytes written at fd that the other end's kernel has not taken. A delayed acknowledgement would make
- * them look more: TCP_QUICKACK sends a pending one at once (tcp(7), __tcp_sock_set_quickack()). */
-static int settled_outq(int fd, int other)
-{
-	int left = 0, before = -1, same = 0;
-
-	for (int tries = 0; tries < 50 && same < 5; tries++) {
-		if (other >= 0)
-			socket_set(other, IPPROTO_TCP, TCP_QUICKACK, 1);
-		if (ioctl(fd, SIOCOUTQ, &left) < 0)
-			return -errno;
-		if (!left)
-			return 0;
-		same = left == before ? same + 1 : 0;
-		before = left;
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-	}
-	return left;
-}
-
-/* The send queue, by TCP_REPAIR: needs CAP_NET_ADMIN over the network and an ESTABLISHED socket. */
+/* The last n bytes of the send queue, by TCP_REPAIR: needs CAP_NET_ADMIN over the network and an
+ * ESTABLISHED socket. */
 static int read_unsent(int fd, size_t n, ProtobufCBinaryData *ret)
 {
-	int reuse = socket_get(fd, SOL_SOCKET, SO_REUSEADDR, 0), k;
+	int reuse = socket_get(fd, SOL_SOCKET, SO_REUSEADDR, 0), queued = 0, k;
 
+	if (ioctl(fd, SIOCOUTQ, &queued) < 0)
+		return -errno;
+	if (queued < 0 || (size_t)queued < n)
+		return -EPROTO;
+	ret->data = malloc((size_t)queued);
+	if (!ret->data)
+		return -ENOMEM;
 	k = socket_set(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON);
 	if (k < 0)
 		return k;
-	ret->data = malloc(n);
-	k = ret->data ? socket_set(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, REPAIR_SEND_QUEUE) : -ENOMEM;
-	if (k == 0) {
-		ssize_t got = recv(fd, ret->data, n, MSG_PEEK | MSG_DONTWAIT);
-
-		if (got < 0)
-			k = -errno;
-		else
-			ret->len = (size_t)got;
-	}
+	k = socket_set(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, REPAIR_SEND_QUEUE);
+	if (k == 0 && recv(fd, ret->data, (size_t)queued, MSG_PEEK | MSG_DONTWAIT) != queued)
+		k = -EPROTO;
 	socket_set(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, REPAIR_NO_QUEUE);
 	/* Without the window probe of plain "off": nothing is to change at the other end. It also
 	 * forgets SO_REUSEADDR (do_tcp_setsockopt()). */
 	if (socket_set(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP) < 0)
 		socket_set(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF);
 	socket_set(fd, SOL_SOCKET, SO_REUSEADDR, reuse);
+	/* The reader has what comes before and is only late in saying so. */
+	memmove(ret->data, ret->data + ((size_t)queued - n), n);
+	ret->len = n;
 	return k;
 }
 
@@ -134,16 +118,16 @@ static int save_queue(struct save *s, const struct saved_file *f, const struct s
 {
 	ProtobufCBinaryData unsent = {0};
 	enum socket_queue_flaw flaw;
-	int left = other ? settled_outq(other->local, f->local) : 0, k = 0;
+	int64_t left = other ? tcp_flow_undelivered(other->local, f->local) : 0;
+	int k = 0;
 
-	/* A FIN that waits behind the data counts as one byte. */
 	if (left > 0)
 		k = read_unsent(other->local, (size_t)left, &unsent);
 	if (left < 0 || k < 0) {
 		save_refuse(s, other, "E_TCP_UNSENT",
 			    "data waits to be sent because the receiver's buffer is full, and only root can read it",
 			    "try again once the receiver has read, or run as root",
-			    "TCP connection %s (%d bytes)", other->link, left);
+			    "TCP connection %s (%jd bytes)", other->link, (intmax_t)left);
 		free(unsent.data);
 		return 0;
 	}
