@@ -156,9 +156,9 @@ static bool is_wanted(const char *what, uint16_t type)
 		return type == FRAME_PROCESS;
 	if (!strcmp(what, "files"))
 		return type != FRAME_HOST && type != FRAME_CONTAINER && type != FRAME_PROCESS &&
-		       type != FRAME_ADDRESS_SPACE;
+		       type != FRAME_ADDRESS_SPACE && type != FRAME_FD_TABLE;
 	if (!strcmp(what, "mem"))
-		return type == FRAME_ADDRESS_SPACE || type == FRAME_SHARED_MEMORY;
+		return type == FRAME_SHARED_MEMORY;
 	if (!strcmp(what, "host"))
 		return type == FRAME_HOST;
 	if (!strcmp(what, "container"))
@@ -228,7 +228,13 @@ int pidspace_image_json(struct pidspace_image *i, const char *what, char **ret, 
 				 "\"%s\" is no part of an image; there are all, ps-tree, files, mem, host and container",
 				 what);
 	root = json_object_new_object();
-	int status = dump_parts(i, what, root, err);
+	int status = 0;
+	if (!strcmp(what, "mem"))
+		status = image_mem_tables(i, root, err);
+	if (!strcmp(what, "files"))
+		status = image_file_tables(i, root, err);
+	if (!status)
+		status = dump_parts(i, what, root, err);
 	if (!status && (!strcmp(what, "all") || !strcmp(what, "mem")))
 		json_object_object_add(root, "memory", dump_spaces(i));
 	if (!status && !strcmp(what, "all")) {

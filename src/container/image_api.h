@@ -29,3 +29,8 @@ struct pidspace_image {
 
 /* The part as its message, the caller frees it; NULL: E_IMAGE_CORRUPT. Its type must have one. */
 ProtobufCMessage *image_part_unpack(const struct image_part *p, struct pidspace_error *err);
+
+/* Adds the rows that `inspect --mem` and `--files` show to root. */
+struct json_object;
+int image_mem_tables(const struct pidspace_image *i, struct json_object *root, struct pidspace_error *err);
+int image_file_tables(const struct pidspace_image *i, struct json_object *root, struct pidspace_error *err);

@@ -70,7 +70,7 @@ static bool is_utf8(const char *s)
 	return true;
 }
 
-static struct json_object *dump_string(const char *s)
+struct json_object *dump_string(const char *s)
 {
 	if (!s)
 		return json_object_new_string("");

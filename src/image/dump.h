@@ -8,5 +8,6 @@
  * NULL without memory. The caller owns it. */
 struct json_object *dump_message(const ProtobufCMessage *m);
 
-/* The same for bytes alone. */
+/* The same for bytes, and for a string (NULL: empty), alone. */
+struct json_object *dump_string(const char *s);
 struct json_object *dump_bytes(const void *p, size_t len);

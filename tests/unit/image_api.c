@@ -12,6 +12,7 @@
 #include <json-c/json.h>
 
 #include <pidspace/pidspace.h>
+#include "address_space.pb-c.h"
 #include "container.pb-c.h"
 #include "eventfd.pb-c.h"
 #include "image/dump.h"
@@ -19,6 +20,7 @@
 #include "kinds/fd_kind.h"
 #include "open_file.pb-c.h"
 #include "process.pb-c.h"
+#include "regular.pb-c.h"
 
 static void write_message(struct image_writer *w, uint16_t type, const void *m)
 {
@@ -266,6 +268,99 @@ static void processes(void **state)
 	close(fd);
 }
 
+/* Memory and descriptors as rows: numbers that point elsewhere are followed. */
+static void tables(void **state)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC);
+	struct image_writer *w;
+	struct pidspace_image *i;
+	struct pidspace_error err = {0};
+	Process p = PROCESS__INIT;
+	AddressSpace a = ADDRESS_SPACE__INIT;
+	MappedFile file = MAPPED_FILE__INIT, *files[1] = {&file};
+	Vma v[2] = {VMA__INIT, VMA__INIT}, *vmas[2] = {&v[0], &v[1]};
+	uint64_t inherit[] = {10, 3, 20, 4};
+	FdTable table = FD_TABLE__INIT;
+	Descriptor d = DESCRIPTOR__INIT, *list[1] = {&d};
+	OpenFile open = OPEN_FILE__INIT;
+	RegularFile regular = REGULAR_FILE__INIT;
+	uint8_t packed[256];
+	char *text;
+
+	assert_int_equal(image_writer_new(&w, fd, IMAGE_NONE, NULL), 0);
+	for (p.pid = 1; p.pid < 4; p.pid++) { /* 2 and 3 share what they have */
+		p.address_space = p.fd_table = p.pid == 1 ? 1 : 2;
+		write_message(w, FRAME_PROCESS, &p);
+	}
+	file.id = 4;
+	file.path = "/bin/true";
+	a.file = files;
+	a.n_file = 1;
+	v[0].start = 0x1000;
+	v[0].end = 0x3000;
+	v[0].prot = 5;
+	v[0].kind = VMA_KIND__VMA_FILE;
+	v[0].object = 4;
+	a.id = 1;
+	a.vma = vmas;
+	a.n_vma = 1;
+	write_message(w, FRAME_ADDRESS_SPACE, &a);
+	v[1].start = 0x7000;
+	v[1].end = 0x8000;
+	v[1].flags = VMA_FLAG__VMA_SHARED | VMA_FLAG__VMA_DONTFORK | VMA_FLAG__VMA_LOCKED;
+	v[1].name = "heap";
+	a.id = 2;
+	a.parent = 1;
+	a.n_file = 0;
+	a.n_vma = 2;
+	a.inherit = inherit;
+	a.n_inherit = 4;
+	write_message(w, FRAME_ADDRESS_SPACE, &a);
+	open.id = 9;
+	open.kind = KIND_REGULAR;
+	open.flags = 02001;
+	regular.path = "/var/log/x";
+	open.body.data = packed;
+	open.body.len = protobuf_c_message_pack(&regular.base, packed);
+	write_message(w, FRAME_OPEN_FILE, &open);
+	table.id = 2;
+	table.fd = list;
+	table.n_fd = 1;
+	d.number = 33;
+	d.file = 9;
+	write_message(w, FRAME_FD_TABLE, &table);
+	assert_int_equal(image_commit(w, NULL), 0);
+	image_writer_free(w);
+	lseek(fd, 0, SEEK_SET);
+
+	assert_int_equal(pidspace_image_open(&i, fd, false, &err), 0);
+	assert_int_equal(pidspace_image_json(i, "mem", &text, &err), 0);
+	struct json_object *o = json_tokener_parse(text);
+	free(text);
+	assert_text(o, "address_spaces 0 processes", "1");
+	assert_text(o, "address_spaces 1 processes", "2 3");
+	assert_text(o, "address_spaces 1 mapped_bytes", "12288");
+	assert_text(o, "address_spaces 1 inherited_pages", "7");
+	assert_text(o, "mappings 0 of", "/bin/true");
+	assert_text(o, "mappings 0 prot", "r-xp");
+	assert_text(o, "mappings 1 of", "/bin/true");
+	assert_text(o, "mappings 2 start", "0x7000");
+	assert_text(o, "mappings 2 prot", "---s");
+	assert_text(o, "mappings 2 flags", "dontfork locked");
+	assert_text(o, "mappings 2 of", "heap");
+	json_object_put(o);
+	assert_int_equal(pidspace_image_json(i, "files", &text, &err), 0);
+	o = json_tokener_parse(text);
+	free(text);
+	assert_text(o, "descriptors 0 processes", "2 3");
+	assert_text(o, "descriptors 0 fd", "33");
+	assert_text(o, "descriptors 0 flags", "02001");
+	assert_text(o, "descriptors 0 object", "/var/log/x");
+	json_object_put(o);
+	pidspace_image_close(i);
+	close(fd);
+}
+
 static void bytes_are_cut(void **state)
 {
 	char long_text[5000];
@@ -283,7 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_of_it),     cmocka_unit_test(one_part), cmocka_unit_test(verify_sees_pages),
 		cmocka_unit_test(wrong_message), cmocka_unit_test(bytes_are_cut),
-		cmocka_unit_test(processes),
+		cmocka_unit_test(processes),     cmocka_unit_test(tables),
 	};
 	return cmocka_run_group_tests_name("image_api", tests, NULL, NULL);
 }
