@@ -3,6 +3,7 @@
 const fs = require('fs');
 const counts = [0, 0, 0];
 let armed = false;
+process.chdir(process.env.DEMO_DIR);
 
 function write(name, text) {
 	fs.writeFileSync('.' + name, text);
