@@ -210,7 +210,8 @@ static void best(double *least, double t)
 static void measure(struct bench *b, const char *what)
 {
 	static const char *const name[] = {"none", "lz4", "zstd"};
-	double w[3] = {0}, r[3] = {0}, small[3] = {0}, pipes[2] = {0}, pw = 0, pr = 0, gb = (double)b->bytes / 1e9;
+	double w[3] = {0}, r[3] = {0}, small[3] = {0}, pipes[2] = {0}, pw = 0, pr = 0,
+	       gb = (double)b->bytes / 1e9;
 	off_t size[3];
 	int fd = -1;
 
@@ -231,8 +232,9 @@ static void measure(struct bench *b, const char *what)
 	}
 	printf("%-6s %-10s %6.2f %6.2f\n", what, "plain", gb / pw, gb / pr);
 	for (enum image_compress c = IMAGE_NONE; c <= IMAGE_ZSTD; c++)
-		printf("%-6s %-10s %6.2f %6.2f  write is %.2f of plain, read %.2f; size %.3f\n", what, name[c],
-		       gb / w[c], gb / r[c], pw / w[c], pr / r[c], (double)size[c] / (double)b->bytes);
+		printf("%-6s %-10s %6.2f %6.2f  write is %.2f of plain, read %.2f; size %.3f\n",
+		       what, name[c], gb / w[c], gb / r[c], pw / w[c], pr / r[c],
+		       (double)size[c] / (double)b->bytes);
 	printf("%-6s through a pipe: plain %.2f, none %.2f\n", what, gb / pipes[0], gb / pipes[1]);
 	printf("%-6s 500 processes of 9 pages: none %.1f ms, lz4 %.1f ms, zstd %.1f ms\n", what,
 	       small[0] * 1e3, small[1] * 1e3, small[2] * 1e3);

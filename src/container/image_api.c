@@ -13,9 +13,7 @@
 
 static struct space_pages *space_pages(struct pidspace_image *i, uint32_t space_id)
 {
-	vec_each(s, &i->spaces)
-		if (s->space_id == space_id)
-			return s;
+	vec_each(s, &i->spaces) if (s->space_id == space_id) return s;
 	struct space_pages *s = vec_push(&i->spaces);
 	if (s) {
 		s->space_id = space_id;
@@ -52,7 +50,8 @@ static int keep(struct pidspace_image *i, const struct image_frame *f)
 
 	if (!p)
 		return -ENOMEM;
-	*p = (struct image_part){.type = f->type, .number = f->number, .offset = f->offset, .len = f->len};
+	*p = (struct image_part){
+		.type = f->type, .number = f->number, .offset = f->offset, .len = f->len};
 	p->body = malloc(f->len ? f->len : 1);
 	if (!p->body)
 		return -ENOMEM;
@@ -60,7 +59,8 @@ static int keep(struct pidspace_image *i, const struct image_frame *f)
 	return 0;
 }
 
-int pidspace_image_open(struct pidspace_image **ret, int fd, bool verify, struct pidspace_error *err)
+int pidspace_image_open(struct pidspace_image **ret, int fd, bool verify,
+			struct pidspace_error *err)
 {
 	struct pidspace_image *i = calloc(1, sizeof *i);
 	struct image_reader *r = NULL;
@@ -91,8 +91,7 @@ void pidspace_image_close(struct pidspace_image *i)
 {
 	if (!i)
 		return;
-	vec_each(p, &i->parts)
-		free(p->body);
+	vec_each(p, &i->parts) free(p->body);
 	vec_free(&i->parts);
 	vec_free(&i->spaces);
 	free(i);
@@ -105,7 +104,8 @@ ProtobufCMessage *image_part_unpack(const struct image_part *p, struct pidspace_
 
 	if (!m)
 		error_set(err, -EBADMSG, "E_IMAGE_CORRUPT",
-			  "frame %llu (%s) at byte %llu of the image is no %s; use another copy of the image",
+			  "frame %llu (%s) at byte %llu of the image is no %s; use another copy of "
+			  "the image",
 			  (unsigned long long)p->number, k->name, (unsigned long long)p->offset,
 			  k->descriptor->short_name);
 	return m;
@@ -120,7 +120,8 @@ static void dump_open_file(struct json_object *o, const OpenFile *f)
 	if (!kind)
 		return;
 	json_object_object_add(o, "kind", json_object_new_string(kind->name));
-	body = kind->body ? protobuf_c_message_unpack(kind->body, NULL, f->body.len, f->body.data) : NULL;
+	body = kind->body ? protobuf_c_message_unpack(kind->body, NULL, f->body.len, f->body.data)
+			  : NULL;
 	if (!body)
 		return;
 	json_object_object_add(o, "body", dump_message(body));
@@ -169,7 +170,8 @@ static bool is_wanted(const char *what, uint16_t type)
 static int dump_parts(const struct pidspace_image *i, const char *what, struct json_object *root,
 		      struct pidspace_error *err)
 {
-	vec_each(p, &i->parts) {
+	vec_each(p, &i->parts)
+	{
 		const struct frame_kind *k = frame_kind_of(p->type);
 		const char *key = k ? k->key : "unknown";
 		struct json_object *list;
@@ -196,26 +198,34 @@ static struct json_object *dump_spaces(const struct pidspace_image *i)
 {
 	struct json_object *list = json_object_new_array();
 
-	vec_each(s, &i->spaces) {
+	vec_each(s, &i->spaces)
+	{
 		struct json_object *o = json_object_new_object();
-		json_object_object_add(o, "space", json_object_new_uint64(s->space_id & 0x7fffffff));
+		json_object_object_add(o, "space",
+				       json_object_new_uint64(s->space_id & 0x7fffffff));
 		/* Objects beside address spaces (memfd, deleted files) have the top bit set. */
-		json_object_object_add(o, "of", json_object_new_string(s->space_id >> 31 ? "object" : "address_space"));
+		json_object_object_add(
+			o, "of",
+			json_object_new_string(s->space_id >> 31 ? "object" : "address_space"));
 		json_object_object_add(o, "start", json_object_new_uint64(s->start));
 		json_object_object_add(o, "end", json_object_new_uint64(s->end));
 		json_object_object_add(o, "frames", json_object_new_uint64(s->frames));
 		json_object_object_add(o, "runs", json_object_new_uint64(s->runs));
 		json_object_object_add(o, "data_bytes", json_object_new_uint64(s->data_bytes));
 		json_object_object_add(o, "zero_bytes", json_object_new_uint64(s->zero_bytes));
-		json_object_object_add(o, "stored_raw_bytes", json_object_new_uint64(s->stored_bytes[IMAGE_NONE]));
-		json_object_object_add(o, "stored_lz4_bytes", json_object_new_uint64(s->stored_bytes[IMAGE_LZ4]));
-		json_object_object_add(o, "stored_zstd_bytes", json_object_new_uint64(s->stored_bytes[IMAGE_ZSTD]));
+		json_object_object_add(o, "stored_raw_bytes",
+				       json_object_new_uint64(s->stored_bytes[IMAGE_NONE]));
+		json_object_object_add(o, "stored_lz4_bytes",
+				       json_object_new_uint64(s->stored_bytes[IMAGE_LZ4]));
+		json_object_object_add(o, "stored_zstd_bytes",
+				       json_object_new_uint64(s->stored_bytes[IMAGE_ZSTD]));
 		json_object_array_add(list, o);
 	}
 	return list;
 }
 
-int pidspace_image_json(struct pidspace_image *i, const char *what, char **ret, struct pidspace_error *err)
+int pidspace_image_json(struct pidspace_image *i, const char *what, char **ret,
+			struct pidspace_error *err)
 {
 	static const char *const known[] = {"all", "ps-tree", "files", "mem", "host", "container"};
 	struct json_object *root;
@@ -225,7 +235,8 @@ int pidspace_image_json(struct pidspace_image *i, const char *what, char **ret, 
 		k++;
 	if (k == sizeof known / sizeof *known)
 		return error_set(err, -EINVAL, "E_USAGE",
-				 "\"%s\" is no part of an image; there are all, ps-tree, files, mem, host and container",
+				 "\"%s\" is no part of an image; there are all, ps-tree, files, "
+				 "mem, host and container",
 				 what);
 	root = json_object_new_object();
 	int status = 0;
@@ -239,11 +250,12 @@ int pidspace_image_json(struct pidspace_image *i, const char *what, char **ret, 
 		json_object_object_add(root, "memory", dump_spaces(i));
 	if (!status && !strcmp(what, "all")) {
 		json_object_object_add(root, "frames", json_object_new_uint64(i->frames));
-		json_object_object_add(root, "pages_verified", json_object_new_boolean(i->verified));
+		json_object_object_add(root, "pages_verified",
+				       json_object_new_boolean(i->verified));
 	}
 	if (!status) {
-		const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-								       JSON_C_TO_STRING_NOSLASHESCAPE);
+		const char *text = json_object_to_json_string_ext(
+			root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 		*ret = text ? strdup(text) : NULL;
 		if (!*ret)
 			status = error_sys(err, -ENOMEM, "describe an image");

@@ -17,14 +17,16 @@
 /* What the image says of the container as a whole. */
 struct surroundings {
 	char name[256];
-	int64_t boot_ns;   /* CLOCK_REALTIME when the clock that start_ticks count stood at 0; 0: not known */
+	int64_t boot_ns; /* CLOCK_REALTIME when the clock that start_ticks count stood at 0; 0: not known */
 	uint64_t page_size;
 };
 
-static int read_surroundings(const struct pidspace_image *i, struct surroundings *ret, struct pidspace_error *err)
+static int read_surroundings(const struct pidspace_image *i, struct surroundings *ret,
+			     struct pidspace_error *err)
 {
 	*ret = (struct surroundings){.page_size = 4096};
-	vec_each(p, &i->parts) {
+	vec_each(p, &i->parts)
+	{
 		if (p->type != FRAME_CONTAINER && p->type != FRAME_HOST)
 			continue;
 		ProtobufCMessage *m = image_part_unpack(p, err);
@@ -82,7 +84,8 @@ int pidspace_image_ps(struct pidspace_image *i, struct pidspace_task **ret, size
 
 	if (read_surroundings(i, &s, err) < 0)
 		return -EBADMSG;
-	vec_each(p, &i->parts) {
+	vec_each(p, &i->parts)
+	{
 		if (p->type != FRAME_PROCESS)
 			continue;
 		ProtobufCMessage *m = image_part_unpack(p, err);
@@ -93,7 +96,8 @@ int pidspace_image_ps(struct pidspace_image *i, struct pidspace_task **ret, size
 			protobuf_c_message_free_unpacked(m, NULL);
 		if (!t) {
 			vec_free(&tasks);
-			return m ? error_sys(err, -ENOMEM, "list the processes of an image") : -EBADMSG;
+			return m ? error_sys(err, -ENOMEM, "list the processes of an image")
+				 : -EBADMSG;
 		}
 	}
 	if (tasks.n)

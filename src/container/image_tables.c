@@ -22,8 +22,7 @@ struct messages {
 
 static void messages_done(struct messages *m)
 {
-	vec_each(p, &m->list)
-		protobuf_c_message_free_unpacked(*p, NULL);
+	vec_each(p, &m->list) protobuf_c_message_free_unpacked(*p, NULL);
 	vec_free(&m->list);
 }
 #define _cleanup_messages_ __attribute__((cleanup(messages_done)))
@@ -31,7 +30,8 @@ static void messages_done(struct messages *m)
 static int unpack_all(const struct pidspace_image *i, uint16_t type, struct messages *ret,
 		      struct pidspace_error *err)
 {
-	vec_each(p, &i->parts) {
+	vec_each(p, &i->parts)
+	{
 		if (p->type != type)
 			continue;
 		ProtobufCMessage *m = image_part_unpack(p, err);
@@ -68,16 +68,20 @@ static void add_address(struct json_object *row, const char *key, uint64_t addre
 enum holds { HOLDS_SPACE, HOLDS_FD_TABLE };
 
 /* The processes that have this address space or descriptor table: "1 12 13". */
-static void add_pids(struct json_object *row, const struct messages *processes, enum holds what, uint32_t id)
+static void add_pids(struct json_object *row, const struct messages *processes, enum holds what,
+		     uint32_t id)
 {
 	char text[256] = "";
 	size_t len = 0;
 
-	vec_each(m, &processes->list) {
+	vec_each(m, &processes->list)
+	{
 		const Process *p = (const Process *)*m;
-		if ((what == HOLDS_SPACE ? p->address_space : p->fd_table) != id || len + 16 > sizeof text)
+		if ((what == HOLDS_SPACE ? p->address_space : p->fd_table) != id ||
+		    len + 16 > sizeof text)
 			continue;
-		len += (size_t)snprintf(text + len, sizeof text - len, "%s%d", len ? " " : "", p->pid);
+		len += (size_t)snprintf(text + len, sizeof text - len, "%s%d", len ? " " : "",
+					p->pid);
 	}
 	add_text(row, "processes", text);
 }
@@ -86,7 +90,8 @@ static void add_pids(struct json_object *row, const struct messages *processes, 
 
 static const char *mapped_path(const struct messages *spaces, uint32_t id)
 {
-	vec_each(m, &spaces->list) {
+	vec_each(m, &spaces->list)
+	{
 		const AddressSpace *a = (const AddressSpace *)*m;
 		for (size_t k = 0; k < a->n_file; k++)
 			if (a->file[k]->id == id)
@@ -106,7 +111,8 @@ static void add_flags(struct json_object *row, uint32_t flags)
 		const ProtobufCEnumValue *v = &vma_flag__descriptor.values[k];
 		if (!(flags & shown & (uint32_t)v->value) || strncmp(v->name, "VMA_", 4))
 			continue;
-		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", len ? " " : "", v->name + 4);
+		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", len ? " " : "",
+					v->name + 4);
 		if (len >= sizeof text)
 			break;
 	}
@@ -116,11 +122,13 @@ static void add_flags(struct json_object *row, uint32_t flags)
 	add_text(row, "flags", text);
 }
 
-static struct json_object *mapping_row(const struct messages *spaces, const AddressSpace *a, const Vma *v)
+static struct json_object *mapping_row(const struct messages *spaces, const AddressSpace *a,
+				       const Vma *v)
 {
 	static const char *const kind[] = {"anonymous", "file", "shared memory", "vdso", "vvar"};
-	const char prot[] = {v->prot & 1 ? 'r' : '-', v->prot & 2 ? 'w' : '-', v->prot & 4 ? 'x' : '-',
-			     v->flags & VMA_FLAG__VMA_SHARED ? 's' : 'p', 0};
+	const char prot[] = {v->prot & 1 ? 'r' : '-', v->prot & 2 ? 'w' : '-',
+			     v->prot & 4 ? 'x' : '-', v->flags & VMA_FLAG__VMA_SHARED ? 's' : 'p',
+			     0};
 	struct json_object *row = json_object_new_object();
 
 	add_number(row, "space", a->id);
@@ -131,12 +139,13 @@ static struct json_object *mapping_row(const struct messages *spaces, const Addr
 	add_text(row, "kind", v->kind < sizeof kind / sizeof *kind ? kind[v->kind] : "unknown");
 	add_address(row, "offset", v->offset);
 	add_flags(row, v->flags);
-	add_text(row, "of", v->kind == VMA_KIND__VMA_FILE ? mapped_path(spaces, v->object) : v->name);
+	add_text(row, "of",
+		 v->kind == VMA_KIND__VMA_FILE ? mapped_path(spaces, v->object) : v->name);
 	return row;
 }
 
-static struct json_object *space_row(const struct pidspace_image *i, const struct messages *processes,
-				     const AddressSpace *a)
+static struct json_object *space_row(const struct pidspace_image *i,
+				     const struct messages *processes, const AddressSpace *a)
 {
 	struct json_object *row = json_object_new_object();
 	uint64_t mapped = 0, inherited = 0;
@@ -151,17 +160,20 @@ static struct json_object *space_row(const struct pidspace_image *i, const struc
 	add_number(row, "mappings", a->n_vma);
 	add_number(row, "mapped_bytes", mapped);
 	add_number(row, "inherited_pages", inherited);
-	vec_each(s, &i->spaces) {
+	vec_each(s, &i->spaces)
+	{
 		if (s->space_id != a->id)
 			continue;
 		add_number(row, "data_bytes", s->data_bytes);
 		add_number(row, "zero_bytes", s->zero_bytes);
-		add_number(row, "stored_bytes", s->stored_bytes[0] + s->stored_bytes[1] + s->stored_bytes[2]);
+		add_number(row, "stored_bytes",
+			   s->stored_bytes[0] + s->stored_bytes[1] + s->stored_bytes[2]);
 	}
 	return row;
 }
 
-int image_mem_tables(const struct pidspace_image *i, struct json_object *root, struct pidspace_error *err)
+int image_mem_tables(const struct pidspace_image *i, struct json_object *root,
+		     struct pidspace_error *err)
 {
 	_cleanup_messages_ struct messages processes = {0}, spaces = {0};
 	struct json_object *list, *mappings;
@@ -175,7 +187,8 @@ int image_mem_tables(const struct pidspace_image *i, struct json_object *root, s
 	mappings = json_object_new_array();
 	json_object_object_add(root, "address_spaces", list);
 	json_object_object_add(root, "mappings", mappings);
-	vec_each(m, &spaces.list) {
+	vec_each(m, &spaces.list)
+	{
 		const AddressSpace *a = (const AddressSpace *)*m;
 		json_object_array_add(list, space_row(i, &processes, a));
 		for (size_t k = 0; k < a->n_vma; k++)
@@ -188,9 +201,7 @@ int image_mem_tables(const struct pidspace_image *i, struct json_object *root, s
 
 static const OpenFile *open_file(const struct messages *files, uint32_t id)
 {
-	vec_each(m, &files->list)
-		if (((const OpenFile *)*m)->id == id)
-			return (const OpenFile *)*m;
+	vec_each(m, &files->list) if (((const OpenFile *)*m)->id == id) return (const OpenFile *)*m;
 	return NULL;
 }
 
@@ -212,8 +223,9 @@ static void add_object(struct json_object *row, const struct fd_kind *kind, cons
 		protobuf_c_message_free_unpacked(body, NULL);
 }
 
-static struct json_object *descriptor_row(const struct messages *processes, const struct messages *files,
-					  const FdTable *t, const Descriptor *d)
+static struct json_object *descriptor_row(const struct messages *processes,
+					  const struct messages *files, const FdTable *t,
+					  const Descriptor *d)
 {
 	struct json_object *row = json_object_new_object();
 	const OpenFile *f = open_file(files, d->file);
@@ -234,7 +246,8 @@ static struct json_object *descriptor_row(const struct messages *processes, cons
 	return row;
 }
 
-int image_file_tables(const struct pidspace_image *i, struct json_object *root, struct pidspace_error *err)
+int image_file_tables(const struct pidspace_image *i, struct json_object *root,
+		      struct pidspace_error *err)
 {
 	_cleanup_messages_ struct messages processes = {0}, files = {0}, tables = {0};
 	int status = unpack_all(i, FRAME_PROCESS, &processes, err);
@@ -248,10 +261,12 @@ int image_file_tables(const struct pidspace_image *i, struct json_object *root, 
 		return status;
 	list = json_object_new_array();
 	json_object_object_add(root, "descriptors", list);
-	vec_each(m, &tables.list) {
+	vec_each(m, &tables.list)
+	{
 		const FdTable *t = (const FdTable *)*m;
 		for (size_t k = 0; k < t->n_fd; k++)
-			json_object_array_add(list, descriptor_row(&processes, &files, t, t->fd[k]));
+			json_object_array_add(list,
+					      descriptor_row(&processes, &files, t, t->fd[k]));
 	}
 	return 0;
 }

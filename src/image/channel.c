@@ -32,7 +32,9 @@ int channel_init(struct channel *c, int fd)
 	if (S_ISFIFO(st.st_mode) && fcntl(fd, F_GETPIPE_SZ) < PIPE_SIZE)
 		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
 	if (c->regular) {
-		off_t at = lseek(fd, 0, flags & O_APPEND && flags & (O_WRONLY | O_RDWR) ? SEEK_END : SEEK_CUR);
+		off_t at = lseek(fd, 0,
+				 flags & O_APPEND && flags & (O_WRONLY | O_RDWR) ? SEEK_END
+										 : SEEK_CUR);
 		if (at < 0)
 			return -errno;
 		c->base = (uint64_t)at;
@@ -193,7 +195,8 @@ ssize_t channel_read(struct channel *c, void *buf, size_t n)
 			got = (ssize_t)(have < want ? have : want);
 			memcpy((char *)buf + done, c->ahead + c->ahead_at, (size_t)got);
 			c->ahead_at += (size_t)got;
-		} else if (c->regular && want < AHEAD / 2 && (c->ahead || (c->ahead = malloc(AHEAD)))) {
+		} else if (c->regular && want < AHEAD / 2 &&
+			   (c->ahead || (c->ahead = malloc(AHEAD)))) {
 			got = read_some(c, c->ahead, AHEAD);
 			c->ahead_at = 0;
 			c->ahead_len = got > 0 ? (size_t)got : 0;

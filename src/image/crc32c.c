@@ -66,8 +66,8 @@ void crc32c_init_portable(struct crc32c *c)
 	}
 	for (unsigned i = 0; i < 256; i++)
 		for (unsigned k = 1; k < 8; k++)
-			c->table[k][i] = (c->table[k - 1][i] >> 8) ^
-					 c->table[0][c->table[k - 1][i] & 0xff];
+			c->table[k][i] =
+				(c->table[k - 1][i] >> 8) ^ c->table[0][c->table[k - 1][i] & 0xff];
 }
 
 void crc32c_init(struct crc32c *c)
@@ -94,8 +94,8 @@ static uint64_t load64(const uint8_t *p)
 }
 
 #ifdef __x86_64__
-__attribute__((target("sse4.2"))) static uint32_t
-lanes(const uint32_t table[4][256], size_t lane, uint32_t crc, const uint8_t *p)
+__attribute__((target("sse4.2"))) static uint32_t lanes(const uint32_t table[4][256], size_t lane,
+							uint32_t crc, const uint8_t *p)
 {
 	uint64_t a = crc, b = 0, c = 0;
 

@@ -27,7 +27,8 @@ struct json_object *dump_bytes(const void *data, size_t len)
 		return NULL;
 	json_object_object_add(o, "length", json_object_new_uint64(len));
 	if (is_text(p, shown)) {
-		json_object_object_add(o, "text", json_object_new_string_len((const char *)p, (int)shown));
+		json_object_object_add(o, "text",
+				       json_object_new_string_len((const char *)p, (int)shown));
 	} else {
 		for (size_t i = 0; i < shown; i++) {
 			hex[2 * i] = "0123456789abcdef"[p[i] >> 4];
@@ -144,7 +145,8 @@ static struct json_object *dump_value(const ProtobufCFieldDescriptor *f, const v
 	return NULL;
 }
 
-static struct json_object *dump_repeated(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+static struct json_object *dump_repeated(const ProtobufCMessage *m,
+					 const ProtobufCFieldDescriptor *f)
 {
 	size_t n = *(const size_t *)((const char *)m + f->quantifier_offset);
 	const char *at = *(const char *const *)((const char *)m + f->offset);
@@ -177,7 +179,8 @@ struct json_object *dump_message(const ProtobufCMessage *m)
 		if (f->label == PROTOBUF_C_LABEL_REPEATED)
 			json_object_object_add(o, f->name, dump_repeated(m, f));
 		else if (is_set(m, f))
-			json_object_object_add(o, f->name, dump_value(f, (const char *)m + f->offset));
+			json_object_object_add(o, f->name,
+					       dump_value(f, (const char *)m + f->offset));
 	}
 	return o;
 }

@@ -17,8 +17,8 @@
 #define ANOTHER_COPY "; use another copy of the image"
 
 /* Sentences about one frame begin with where it is. */
-__attribute__((format(printf, 4, 5))) static int
-bad(struct frame_slot *s, int status, const char *code, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static int bad(struct frame_slot *s, int status,
+						     const char *code, const char *fmt, ...)
 {
 	char what[512], name[32] = "";
 	va_list ap;
@@ -65,28 +65,32 @@ int frame_reader_start(struct frame_reader *r, int fd, struct pidspace_error *er
 				 strerror((int)-got));
 	size_t magic = (size_t)got < 8 ? (size_t)got : 8;
 	if (memcmp(start, FORMAT_MAGIC, magic))
-		return error_set(err, -EINVAL, "E_IMAGE_MAGIC",
-				 "this is not an image of pidspace: it does not begin with \"" FORMAT_MAGIC
-				 "\" (byte 0, before frame 0)");
+		return error_set(
+			err, -EINVAL, "E_IMAGE_MAGIC",
+			"this is not an image of pidspace: it does not begin with \"" FORMAT_MAGIC
+			"\" (byte 0, before frame 0)");
 	if ((size_t)got < sizeof start)
 		return error_set(err, -ENODATA, "E_IMAGE_TRUNCATED",
 				 "the image ends at byte %zd, before frame 0" ANOTHER_COPY, got);
 	uint32_t version = format_get32(start + 8);
 	if (version > FORMAT_VERSION)
-		return error_set(err, -EPROTONOSUPPORT, "E_IMAGE_VERSION",
-				 "the image has format version %u (byte 8, before frame 0), newer than "
-				 "version %u known here; use a newer pidspace",
-				 version, FORMAT_VERSION);
+		return error_set(
+			err, -EPROTONOSUPPORT, "E_IMAGE_VERSION",
+			"the image has format version %u (byte 8, before frame 0), newer than "
+			"version %u known here; use a newer pidspace",
+			version, FORMAT_VERSION);
 	if (!version || format_get32(start + 20) != crc32c(&r->crc, 0, start, 20))
-		return error_set(err, -EBADMSG, "E_IMAGE_CORRUPT",
-				 "the start of the image (byte 0, before frame 0) does not match its "
-				 "checksum" ANOTHER_COPY);
+		return error_set(
+			err, -EBADMSG, "E_IMAGE_CORRUPT",
+			"the start of the image (byte 0, before frame 0) does not match its "
+			"checksum" ANOTHER_COPY);
 	r->features = format_get64(start + 12);
 	if (r->features & ~FORMAT_FEATURES)
-		return error_set(err, -EPROTONOSUPPORT, "E_IMAGE_FEATURE",
-				 "the image needs features 0x%llx (byte 12, before frame 0) that this "
-				 "version does not know; use a newer pidspace",
-				 (unsigned long long)(r->features & ~FORMAT_FEATURES));
+		return error_set(
+			err, -EPROTONOSUPPORT, "E_IMAGE_FEATURE",
+			"the image needs features 0x%llx (byte 12, before frame 0) that this "
+			"version does not know; use a newer pidspace",
+			(unsigned long long)(r->features & ~FORMAT_FEATURES));
 	return 0;
 }
 
@@ -172,7 +176,8 @@ static int fetch_head(struct frame_reader *r, struct frame_slot *s)
 	uint8_t head[FORMAT_HEAD_LEN];
 
 	s->head = (struct format_head){0};
-	s->frame = (struct image_frame){.number = r->frames, .offset = r->in.pos, .file_offset = -1};
+	s->frame =
+		(struct image_frame){.number = r->frames, .offset = r->in.pos, .file_offset = -1};
 	s->status = 0;
 	ssize_t got = channel_read(&r->in, head, sizeof head);
 	if (!got)
@@ -204,7 +209,9 @@ static void sum_entry(struct format_digest *d, const uint8_t e[FORMAT_ENTRY_LEN]
 void frame_sum_entry(struct format_digest *sum, const struct image_frame *f)
 {
 	uint8_t part[FORMAT_ENTRY_LEN];
-	struct format_entry e = {.space_id = f->space_id, .phase = f->phase, .start = UINT64_MAX,
+	struct format_entry e = {.space_id = f->space_id,
+				 .phase = f->phase,
+				 .start = UINT64_MAX,
 				 .offset = f->offset};
 
 	for (size_t i = 0; i < f->n_runs; i++) {
@@ -245,7 +252,8 @@ static int fetch_index(struct frame_reader *r, struct frame_slot *s)
 		return s->status;
 	if (crc32c(&r->crc, crc, part, FORMAT_TRAILER_LEN) != s->head.crc)
 		return corrupt(s, "does not match its checksum");
-	if (!format_trailer_decode(part, &offset, &entries) || offset != s->frame.offset || entries != n)
+	if (!format_trailer_decode(part, &offset, &entries) || offset != s->frame.offset ||
+	    entries != n)
 		return corrupt(s, "has a wrong trailer");
 	r->has_index = true;
 	return 0;
@@ -264,8 +272,8 @@ static int fetch_commit(struct frame_reader *r, struct frame_slot *s)
 	if (crc32c(&r->crc, 0, body, sizeof body) != s->head.crc)
 		return corrupt(s, "does not match its checksum");
 	format_commit_decode(&c, body);
-	if (c.frames != s->frame.number || c.bytes != s->frame.offset || c.digest.a != r->digest.a ||
-	    c.digest.b != r->digest.b)
+	if (c.frames != s->frame.number || c.bytes != s->frame.offset ||
+	    c.digest.a != r->digest.a || c.digest.b != r->digest.b)
 		return corrupt(s, "does not match the frames before it");
 	if (s->head.flags & FORMAT_INDEX_FOLLOWS && fetch_index(r, s) < 0)
 		return s->status;
@@ -299,7 +307,8 @@ int frame_fetch(struct frame_reader *r, struct frame_slot *s)
 	return s->status = 1;
 }
 
-static int check_pages(const struct frame_reader *r, struct frame_slot *s, struct compress_state *state)
+static int check_pages(const struct frame_reader *r, struct frame_slot *s,
+		       struct compress_state *state)
 {
 	static const uint64_t needs[] = {0, FORMAT_FEATURE_LZ4, FORMAT_FEATURE_ZSTD};
 	struct image_frame *f = &s->frame;
@@ -311,7 +320,8 @@ static int check_pages(const struct frame_reader *r, struct frame_slot *s, struc
 	if (why)
 		return corrupt(s, why);
 	if (needs[p.encoding] & ~r->features)
-		return corrupt(s, "is compressed in a way the start of the image does not announce");
+		return corrupt(s,
+			       "is compressed in a way the start of the image does not announce");
 	size_t lead = FORMAT_PAGES_LEN + p.n_runs * FORMAT_RUN_LEN + p.pad;
 	f->space_id = p.space_id;
 	f->phase = p.phase;

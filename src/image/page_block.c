@@ -48,7 +48,8 @@ int page_block_give(struct page_block *b, const struct image_run *runs, size_t n
 
 static void put_run(struct page_block *b, uint64_t address, uint64_t bytes, bool zero)
 {
-	format_run_encode(b->lead + RUNS_AT + b->pages.n_runs++ * FORMAT_RUN_LEN, address, bytes, zero);
+	format_run_encode(b->lead + RUNS_AT + b->pages.n_runs++ * FORMAT_RUN_LEN, address, bytes,
+			  zero);
 }
 
 static void put_piece(struct page_block *b, uint8_t *p, size_t n)

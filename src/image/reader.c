@@ -1,7 +1,8 @@
 /* The reading end. Metadata and small images are read by the caller. At the first large frame of pages
- * threads take over: one fetches frames in order into a ring of slots, as far ahead as the ring
- * allows, others check and decompress them, and the caller takes them in order. The threads allocate
- * no memory once they run, except for compression states: the caller may fork meanwhile. */
+ * threads take over: one fetches frames in order into a ring of slots, as far ahead as the ring allows,
+ * others check and decompress them, and the caller takes them in order. A caller may fork meanwhile:
+ * the children do not inherit the blocks, and nobody but these threads frees what they allocate before
+ * the reader is freed. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -21,7 +22,7 @@ struct image_reader {
 	struct frame_reader frames; /* of the fetching thread once it runs */
 	struct compress_state state;
 	struct format_digest index; /* what the index has to say */
-	struct frame_slot *now;     /* what the caller has */
+	struct frame_slot *now; /* what the caller has */
 	bool ended;
 
 	struct pool pool;
@@ -30,7 +31,8 @@ struct image_reader {
 	pthread_cond_t work, ready, room;
 	/* under the lock */
 	bool stop;
-	uint64_t fetched, claimed, taken; /* frames, since the threads run; those before taken are free */
+	uint64_t fetched, claimed,
+		taken; /* frames, since the threads run; those before taken are free */
 
 	unsigned n_slots;
 	struct slot slot[SLOTS_MAX];
@@ -171,7 +173,8 @@ static bool index_fits(const struct image_reader *r)
 int image_next(struct image_reader *r, struct image_frame *ret, struct pidspace_error *err)
 {
 	if (!r->ended) {
-		if (!r->threads && r->now->frame.type == FRAME_PAGES && r->now->head.length >= LARGE)
+		if (!r->threads && r->now->frame.type == FRAME_PAGES &&
+		    r->now->head.length >= LARGE)
 			image_reader_read_ahead(r);
 		if (r->threads)
 			take_fetched(r);

@@ -20,8 +20,8 @@
 
 #define SLOTS_MAX (POOL_MAX + 5)
 #define STAGE ((size_t)512 << 10)
-#define SMALL ((size_t)128 << 10)        /* bytes of pages that the caller prepares itself */
-#define SMALL_PACKED ((size_t)32 << 10)  /* the same when they are compressed */
+#define SMALL ((size_t)128 << 10) /* bytes of pages that the caller prepares itself */
+#define SMALL_PACKED ((size_t)32 << 10) /* the same when they are compressed */
 
 enum slot_state { SLOT_FREE, SLOT_LENT, SLOT_QUEUED, SLOT_READY };
 
@@ -83,8 +83,9 @@ static void fail(struct image_writer *w, int status)
 {
 	if (w->error.status)
 		return;
-	error_set(&w->error, status, "E_IMAGE_WRITE", "the image cannot be written at byte %llu: %s%s",
-		  (unsigned long long)w->out.pos, strerror(-status), write_advice(status));
+	error_set(&w->error, status, "E_IMAGE_WRITE",
+		  "the image cannot be written at byte %llu: %s%s", (unsigned long long)w->out.pos,
+		  strerror(-status), write_advice(status));
 }
 
 static int answer(struct image_writer *w, struct pidspace_error *err)
@@ -119,8 +120,11 @@ static void count_block(struct image_writer *w, const struct page_block *b, uint
 	if (!e)
 		fail(w, -ENOMEM);
 	else
-		*e = (struct format_entry){.space_id = b->space_id, .phase = b->phase,
-					   .start = b->start, .end = b->end, .offset = at};
+		*e = (struct format_entry){.space_id = b->space_id,
+					   .phase = b->phase,
+					   .start = b->start,
+					   .end = b->end,
+					   .offset = at};
 }
 
 /* Writes what is before the block and the block; straight from the buffers. Without the lock. */
@@ -239,7 +243,8 @@ static void start_threads(struct image_writer *w)
 
 /* --- callers --- */
 
-int image_writer_new(struct image_writer **ret, int fd, enum image_compress c, struct pidspace_error *err)
+int image_writer_new(struct image_writer **ret, int fd, enum image_compress c,
+		     struct pidspace_error *err)
 {
 	static const uint64_t features[] = {0, FORMAT_FEATURE_LZ4, FORMAT_FEATURE_ZSTD};
 	struct image_writer *w = calloc(1, sizeof *w);
@@ -298,12 +303,13 @@ static void stage_put(struct image_writer *w, const void *p, size_t n)
 
 /* One frame out of the caller's memory. Under the lock, which waiting gives up, so the frame gets its
  * number only when nothing can come before it any more. */
-static void put_frame(struct image_writer *w, uint16_t type, uint16_t flags, const void *body, size_t len)
+static void put_frame(struct image_writer *w, uint16_t type, uint16_t flags, const void *body,
+		      size_t len)
 {
 	bool staged = len <= STAGE / 2;
 	uint8_t head[FORMAT_HEAD_LEN];
-	struct format_head h = {.type = type, .flags = flags, .length = len,
-				.crc = crc32c(&w->crc, 0, body, len)};
+	struct format_head h = {
+		.type = type, .flags = flags, .length = len, .crc = crc32c(&w->crc, 0, body, len)};
 
 	if (!staged)
 		wait_idle(w);
@@ -329,7 +335,8 @@ static int check_open(struct image_writer *w, struct pidspace_error *err)
 	if (w->error.status)
 		return answer(w, err);
 	if (w->committed)
-		return error_set(err, -EINVAL, "E_IMAGE_WRITE", "the image is complete, nothing can be added");
+		return error_set(err, -EINVAL, "E_IMAGE_WRITE",
+				 "the image is complete, nothing can be added");
 	return 0;
 }
 
@@ -422,10 +429,12 @@ int image_write_pages(struct image_writer *w, uint32_t space_id, uint32_t phase,
 	int r = check_open(w, err);
 
 	if (!r && !s)
-		r = error_set(err, -EINVAL, "E_IMAGE_WRITE", "pages came in a buffer that was not lent");
+		r = error_set(err, -EINVAL, "E_IMAGE_WRITE",
+			      "pages came in a buffer that was not lent");
 	if (!r && page_block_give(&s->block, runs, n_runs) < 0)
 		r = error_set(err, -EINVAL, "E_IMAGE_WRITE",
-			      "runs of address space %u are not whole pages of one buffer", space_id);
+			      "runs of address space %u are not whole pages of one buffer",
+			      space_id);
 	if (r || !n_runs) {
 		if (s)
 			release(w, s);
@@ -465,7 +474,8 @@ static void put_index(struct image_writer *w)
 		fail(w, -ENOMEM);
 		return;
 	}
-	vec_each(e, &w->index) {
+	vec_each(e, &w->index)
+	{
 		format_entry_encode(p, e);
 		p += FORMAT_ENTRY_LEN;
 	}
@@ -483,10 +493,12 @@ int image_commit(struct image_writer *w, struct pidspace_error *err)
 	if (!r) {
 		wait_idle(w);
 		stage_room(w, FORMAT_HEAD_LEN + sizeof body);
-		struct format_commit c = {.frames = w->frames, .bytes = w->out.pos + w->stage_len,
+		struct format_commit c = {.frames = w->frames,
+					  .bytes = w->out.pos + w->stage_len,
 					  .digest = w->digest};
 		format_commit_encode(body, &c);
-		put_frame(w, FRAME_COMMIT, w->out.regular ? FORMAT_INDEX_FOLLOWS : 0, body, sizeof body);
+		put_frame(w, FRAME_COMMIT, w->out.regular ? FORMAT_INDEX_FOLLOWS : 0, body,
+			  sizeof body);
 		if (w->out.regular)
 			put_index(w);
 		flush_stage(w);

@@ -376,9 +376,13 @@ static void bytes_are_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_of_it),     cmocka_unit_test(one_part), cmocka_unit_test(verify_sees_pages),
-		cmocka_unit_test(wrong_message), cmocka_unit_test(bytes_are_cut),
-		cmocka_unit_test(processes),     cmocka_unit_test(tables),
+		cmocka_unit_test(all_of_it),
+		cmocka_unit_test(one_part),
+		cmocka_unit_test(verify_sees_pages),
+		cmocka_unit_test(wrong_message),
+		cmocka_unit_test(bytes_are_cut),
+		cmocka_unit_test(processes),
+		cmocka_unit_test(tables),
 	};
 	return cmocka_run_group_tests_name("image_api", tests, NULL, NULL);
 }

@@ -123,9 +123,11 @@ static int read_pipe(const void *p, size_t len, bool ahead, struct pidspace_erro
 
 static void assert_located(const struct pidspace_error *err, const char *what, size_t at)
 {
-	if (strncmp(err->code, "E_IMAGE_", 8) || (strstr(err->code, "MAGIC") == NULL && !strstr(err->message, "frame")) ||
+	if (strncmp(err->code, "E_IMAGE_", 8) ||
+	    (strstr(err->code, "MAGIC") == NULL && !strstr(err->message, "frame")) ||
 	    !strstr(err->message, "byte"))
-		fail_msg("%s at %zu: %s \"%s\" does not say where", what, at, err->code, err->message);
+		fail_msg("%s at %zu: %s \"%s\" does not say where", what, at, err->code,
+			 err->message);
 }
 
 /* --- tests --- */
@@ -167,7 +169,8 @@ static void flip_at_every_byte(void **state)
 			assert_int_equal(pwrite(fd, &flipped, 1, (off_t)n), 1);
 			lseek(fd, 0, SEEK_SET);
 			if (read_image(fd, n % 97 == 0, &err) >= 0)
-				fail_msg("compression %d: a flipped bit in byte %zu was not seen", c, n);
+				fail_msg("compression %d: a flipped bit in byte %zu was not seen",
+					 c, n);
 			assert_located(&err, "flip", n);
 			assert_int_equal(pwrite(fd, b.at + n, 1, (off_t)n), 1);
 		}
@@ -300,7 +303,8 @@ struct pages_case {
 	const char *why;
 };
 
-static void expect_pages(uint64_t features, const struct pages_case *c, const void *data, size_t len)
+static void expect_pages(uint64_t features, const struct pages_case *c, const void *data,
+			 size_t len)
 {
 	static struct maker m;
 	static uint8_t payload[1 << 16];
@@ -320,34 +324,38 @@ static void expect_pages(uint64_t features, const struct pages_case *c, const vo
 static void hostile_pages(void **state)
 {
 	static const uint8_t page[4096];
+	/* clang-format off */
+#define PLAIN(n) .n_runs = n, .data_len = 4096, .stored_len = 4096
 	static const struct pages_case cases[] = {
-		{{.n_runs = 1, .data_len = 4096, .stored_len = 4096}, {{4096, 4096}}, NULL},
-		{{.n_runs = 1, .data_len = 4096, .stored_len = 4096}, {{4095, 4096}}, "whole pages"},
-		{{.n_runs = 1, .data_len = 4096, .stored_len = 4096}, {{4096, 4098}}, "whole pages"},
-		{{.n_runs = 2, .data_len = 4096, .stored_len = 4096}, {{4096, 4096}, {0, 0}}, "whole pages"},
-		{{.n_runs = 1, .data_len = 4096, .stored_len = 4096}, {{-4096ULL, 8192}}, "last address"},
-		{{.n_runs = 1, .data_len = 4096, .stored_len = 4096}, {{0, -4096ULL}}, "longer than its data"},
-		{{.n_runs = 2, .data_len = 4096, .stored_len = 4096}, {{0, 4096}, {8192, 4096}}, "longer than its data"},
-		{{.n_runs = 1, .data_len = 4096, .stored_len = 4096}, {{0, 4097}}, "more data than its runs"},
-		{{.n_runs = 0, .data_len = 4096, .stored_len = 4096}, {{0}}, "more data than its runs"},
-		{{.n_runs = 1, .data_len = 8192, .stored_len = 4096}, {{0, 8192}}, "wrong size"},
-		{{.n_runs = 1, .data_len = 8192, .stored_len = 8192}, {{0, 8192}}, "add up"},
-		{{.n_runs = 1, .pad = 4096, .data_len = 4096, .stored_len = 4096}, {{0, 4096}}, "padding"},
+		{{PLAIN(1)},                                  {{4096, 4096}},            NULL},
+		{{PLAIN(1)},                                  {{4095, 4096}},            "whole pages"},
+		{{PLAIN(1)},                                  {{4096, 4098}},            "whole pages"},
+		{{PLAIN(2)},                                  {{4096, 4096}, {0, 0}},    "whole pages"},
+		{{PLAIN(1)},                                  {{-4096ULL, 8192}},        "last address"},
+		{{PLAIN(1)},                                  {{0, -4096ULL}},           "longer than its data"},
+		{{PLAIN(2)},                                  {{0, 4096}, {8192, 4096}}, "longer than its data"},
+		{{PLAIN(1)},                                  {{0, 4097}},               "more data than its runs"},
+		{{PLAIN(0)},                                  {{0}},                     "more data than its runs"},
+		{{PLAIN(UINT32_MAX)},                         {{0, 4096}},               "more runs"},
+		{{.n_runs = 1, .data_len = 8192, .stored_len = 4096}, {{0, 8192}},               "wrong size"},
+		{{.n_runs = 1, .data_len = 8192, .stored_len = 8192}, {{0, 8192}},       "add up"},
+		{{PLAIN(1), .pad = 4096},                     {{0, 4096}},               "padding"},
 		{{.n_runs = 1, .data_len = 1ULL << 40, .stored_len = 1ULL << 40}, {{0, 4096}}, "more data than a block"},
 		{{.n_runs = 1, .encoding = 1, .data_len = 1ULL << 40, .stored_len = 4096}, {{0, 4096}}, "more data than a block"},
-		{{.n_runs = UINT32_MAX, .data_len = 4096, .stored_len = 4096}, {{0, 4096}}, "more runs"},
-		{{.n_runs = 1, .encoding = 3, .data_len = 4096, .stored_len = 4096}, {{0, 4096}}, "unknown compression"},
-		{{.n_runs = 1, .encoding = 1, .data_len = 4096, .stored_len = 4096}, {{0, 4096}}, "cannot be decompressed"},
-		{{.n_runs = 1, .encoding = 2, .data_len = 4096, .stored_len = 4096}, {{0, 4096}}, "cannot be decompressed"},
-		{{.n_runs = 1, .encoding = 2, .data_len = 0, .stored_len = 4096}, {{0, 4097}}, "for no memory"},
+		{{PLAIN(1), .encoding = 3},                   {{0, 4096}},               "unknown compression"},
+		{{PLAIN(1), .encoding = 1},                   {{0, 4096}},               "cannot be decompressed"},
+		{{PLAIN(1), .encoding = 2},                   {{0, 4096}},               "cannot be decompressed"},
+		{{.n_runs = 1, .encoding = 2, .stored_len = 4096}, {{0, 4097}},          "for no memory"},
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		expect_pages(FORMAT_FEATURES, &cases[i], page, sizeof page);
 	expect_pages(FORMAT_FEATURE_LZ4,
-		     &(struct pages_case){{.n_runs = 1, .encoding = 2, .data_len = 4096, .stored_len = 4096},
-					  {{0, 4096}},
-					  "does not announce"},
+		     &(struct pages_case){
+			     {.n_runs = 1, .encoding = 2, .data_len = 4096, .stored_len = 4096},
+			     {{0, 4096}},
+			     "does not announce"},
 		     page, sizeof page);
 }
 
@@ -361,7 +369,10 @@ static void decompression_is_bounded(void **state)
 		size_t n = ZSTD_compress(out, big, zeros, len, 3);
 		assert_false(ZSTD_isError(n));
 		expect_pages(FORMAT_FEATURES,
-			     &(struct pages_case){{.n_runs = 1, .encoding = IMAGE_ZSTD, .data_len = 4096, .stored_len = n},
+			     &(struct pages_case){{.n_runs = 1,
+						   .encoding = IMAGE_ZSTD,
+						   .data_len = 4096,
+						   .stored_len = n},
 						  {{0, 4096}},
 						  len == 4096 ? NULL : "cannot be decompressed"},
 			     out, n);
@@ -384,8 +395,15 @@ static void hostile_frames(void **state)
 		{.type = FRAME_INDEX},
 		{.type = FRAME_COMMIT},
 	};
-	const char *why[] = {"more bytes than a message", "is cut off", "more bytes than pages", "too short",
-			     "unknown flag", "in the place of another", "no type", "before the commit", "wrong length"};
+	const char *why[] = {"more bytes than a message",
+			     "is cut off",
+			     "more bytes than pages",
+			     "too short",
+			     "unknown flag",
+			     "in the place of another",
+			     "no type",
+			     "before the commit",
+			     "wrong length"};
 
 	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
 		make_start(&m, 0);
@@ -425,10 +443,13 @@ static void random_damage(void **state)
 
 			memcpy(p, b.at, b.len);
 			for (unsigned k = 1 + next_random(&seed) % 3; k; k--)
-				p[at + next_random(&seed) % (round % 2 ? b.len - at : 400)] = (uint8_t)next_random(&seed);
+				p[at + next_random(&seed) % (round % 2 ? b.len - at : 400)] =
+					(uint8_t)next_random(&seed);
 			while (at + FORMAT_HEAD_LEN <= b.len) {
-				struct format_head h = {.type = format_get16(p + at), .flags = format_get16(p + at + 2),
-							.number = format_get32(p + at + 4), .length = format_get64(p + at + 8)};
+				struct format_head h = {.type = format_get16(p + at),
+							.flags = format_get16(p + at + 2),
+							.number = format_get32(p + at + 4),
+							.length = format_get64(p + at + 8)};
 				uint8_t *payload = p + at + FORMAT_HEAD_LEN;
 				uint64_t left = b.len - at - FORMAT_HEAD_LEN;
 
@@ -460,10 +481,14 @@ static void random_damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cut_at_every_byte),        cmocka_unit_test(flip_at_every_byte),
-		cmocka_unit_test(wrong_start),              cmocka_unit_test(more_after_the_end),
-		cmocka_unit_test(socket_is_not_overread),   cmocka_unit_test(hostile_pages),
-		cmocka_unit_test(decompression_is_bounded), cmocka_unit_test(hostile_frames),
+		cmocka_unit_test(cut_at_every_byte),
+		cmocka_unit_test(flip_at_every_byte),
+		cmocka_unit_test(wrong_start),
+		cmocka_unit_test(more_after_the_end),
+		cmocka_unit_test(socket_is_not_overread),
+		cmocka_unit_test(hostile_pages),
+		cmocka_unit_test(decompression_is_bounded),
+		cmocka_unit_test(hostile_frames),
 		cmocka_unit_test(random_damage),
 	};
 	crc32c_init(&crc);

@@ -104,7 +104,8 @@ static void digest_knows_each_frame(void **state)
 	assert_true(other.a != all.a && other.b != all.b);
 }
 
-static void put_pages(struct image_writer *w, uint32_t space, uint64_t address, uint8_t with, unsigned n)
+static void put_pages(struct image_writer *w, uint32_t space, uint64_t address, uint8_t with,
+		      unsigned n)
 {
 	struct image_run run = {address, n * PAGE};
 	uint8_t *p = image_page_buffer(w);
@@ -113,10 +114,12 @@ static void put_pages(struct image_writer *w, uint32_t space, uint64_t address, 
 	assert_int_equal(image_write_pages(w, space, 0, p, &run, 1, NULL), 0);
 }
 
-/* From the end of the file alone, memory is found: also when the stream does not begin where the file does. */
+/* From the end of the file alone, memory is found: also when the stream does not begin where the
+ * file does. */
 static void index_finds_pages(void **state)
 {
-	uint8_t trailer[FORMAT_TRAILER_LEN], entry[FORMAT_ENTRY_LEN], head[FORMAT_HEAD_LEN + FORMAT_PAGES_LEN];
+	uint8_t trailer[FORMAT_TRAILER_LEN], entry[FORMAT_ENTRY_LEN],
+		head[FORMAT_HEAD_LEN + FORMAT_PAGES_LEN];
 	int fd = memfd_create("image", MFD_CLOEXEC);
 	struct image_writer *w;
 	uint64_t at, n;
@@ -132,7 +135,8 @@ static void index_finds_pages(void **state)
 	image_writer_free(w);
 
 	off_t end = lseek(fd, 0, SEEK_END);
-	assert_int_equal(pread(fd, trailer, sizeof trailer, end - (off_t)sizeof trailer), sizeof trailer);
+	assert_int_equal(pread(fd, trailer, sizeof trailer, end - (off_t)sizeof trailer),
+			 sizeof trailer);
 	assert_true(format_trailer_decode(trailer, &at, &n));
 	assert_int_equal(n, 20);
 	for (unsigned i = 0; i < n; i++) {
@@ -148,7 +152,8 @@ static void index_finds_pages(void **state)
 		assert_int_equal(e.end, e.start + (i % 3 ? 2 : 600) * PAGE);
 		assert_int_equal(pread(fd, head, sizeof head, base + (off_t)e.offset), sizeof head);
 		assert_int_equal(format_get16(head), FRAME_PAGES);
-		assert_null(format_pages_decode(&p, head + FORMAT_HEAD_LEN, format_get64(head + 8)));
+		assert_null(
+			format_pages_decode(&p, head + FORMAT_HEAD_LEN, format_get64(head + 8)));
 		where = base + (off_t)(e.offset + sizeof head + p.n_runs * FORMAT_RUN_LEN + p.pad);
 		assert_int_equal(where % (off_t)PAGE, 0);
 		assert_int_equal(pread(fd, &byte, 1, where), 1);
@@ -171,7 +176,8 @@ static void *write_some(void *arg)
 	return NULL;
 }
 
-/* Several threads save one address space each, and one writes metadata: each finds its own in its order. */
+/* Several threads save one address space each, and one writes metadata: each finds its own in its
+ * order. */
 static void several_threads(void **state)
 {
 	for (enum image_compress c = IMAGE_NONE; c <= IMAGE_LZ4; c++) {
@@ -187,7 +193,8 @@ static void several_threads(void **state)
 		assert_int_equal(image_writer_new(&w, fd, c, NULL), 0);
 		for (uint32_t i = 0; i < 4; i++) {
 			crowd[i] = (struct crowd){w, i};
-			assert_int_equal(pthread_create(&thread[i], NULL, write_some, &crowd[i]), 0);
+			assert_int_equal(pthread_create(&thread[i], NULL, write_some, &crowd[i]),
+					 0);
 		}
 		for (unsigned i = 0; i < 200; i++)
 			assert_int_equal(image_write(w, FRAME_PROCESS, &i, sizeof i, NULL), 0);
@@ -218,12 +225,63 @@ static void several_threads(void **state)
 	}
 }
 
+/* Metadata of all sizes keeps its place between blocks that are still on their way. */
+static void metadata_between_blocks(void **state)
+{
+	const size_t sizes[] = {0, 1, 4096, 200000, 262144, 262145, 500000, 524288, 3000000};
+	const size_t n = sizeof sizes / sizeof *sizes;
+	uint8_t *body = malloc(3000000);
+
+	for (enum image_compress c = IMAGE_NONE; c <= IMAGE_ZSTD; c++) {
+		int fd = memfd_create("image", MFD_CLOEXEC);
+		struct image_writer *w;
+		struct image_reader *r;
+		struct image_frame f;
+
+		assert_int_equal(image_writer_new(&w, fd, c, NULL), 0);
+		for (size_t i = 0; i < n; i++) {
+			put_pages(w, 1, 0, 1, 900);
+			put_pages(w, 2, 0, 2, 1);
+			memset(body, (int)i, sizes[i]);
+			assert_int_equal(image_write(w, FRAME_PROCESS, body, sizes[i], NULL), 0);
+			assert_int_equal(image_write(w, FRAME_HOST, body, sizes[i] / 2, NULL), 0);
+		}
+		assert_int_equal(image_commit(w, NULL), 0);
+		image_writer_free(w);
+
+		lseek(fd, 0, SEEK_SET);
+		assert_int_equal(image_reader_new(&r, fd, NULL), 0);
+		for (size_t i = 0; i < n; i++) {
+			for (uint32_t space = 1; space < 3; space++) {
+				assert_int_equal(image_next(r, &f, NULL), 1);
+				assert_int_equal(f.type, FRAME_PAGES);
+				assert_int_equal(f.space_id, space);
+			}
+			memset(body, (int)i, sizes[i]);
+			for (unsigned half = 1; half < 3; half++) {
+				assert_int_equal(image_next(r, &f, NULL), 1);
+				assert_int_equal(f.type, half == 1 ? FRAME_PROCESS : FRAME_HOST);
+				assert_int_equal(f.len, sizes[i] / half);
+				assert_memory_equal(f.body, body, f.len);
+			}
+		}
+		assert_int_equal(image_next(r, &f, NULL), 0);
+		image_reader_free(r);
+		close(fd);
+	}
+	free(body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(known_checksums),   cmocka_unit_test(checksums_agree),
-		cmocka_unit_test(zero_page_sees_every_byte), cmocka_unit_test(digest_knows_each_frame),
-		cmocka_unit_test(index_finds_pages), cmocka_unit_test(several_threads),
+		cmocka_unit_test(known_checksums),
+		cmocka_unit_test(checksums_agree),
+		cmocka_unit_test(zero_page_sees_every_byte),
+		cmocka_unit_test(digest_knows_each_frame),
+		cmocka_unit_test(index_finds_pages),
+		cmocka_unit_test(several_threads),
+		cmocka_unit_test(metadata_between_blocks),
 	};
 	return cmocka_run_group_tests_name("image_parts", tests, NULL, NULL);
 }

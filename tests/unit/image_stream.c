@@ -65,7 +65,7 @@ struct script {
 
 struct step {
 	uint16_t type;
-	size_t len;         /* metadata */
+	size_t len; /* metadata */
 	uint32_t space_id, phase;
 	size_t n_runs;
 	struct image_run runs[64];
@@ -122,7 +122,8 @@ static void write_script(const struct script *sc)
 		for (size_t k = 0; k < st.n_runs; k++)
 			for (uint64_t at = 0; at < st.runs[k].bytes; at += PAGE, p += PAGE)
 				fill_page(p, st.runs[k].address + at);
-		must(image_write_pages(w, st.space_id, st.phase, buffer, st.runs, st.n_runs, &err), &err);
+		must(image_write_pages(w, st.space_id, st.phase, buffer, st.runs, st.n_runs, &err),
+		     &err);
 	}
 	must(image_commit(w, &err), &err);
 	image_writer_free(w);
@@ -150,7 +151,8 @@ static void compare_pages(const struct step *st, const struct image_frame *f, in
 				assert_true(left >= PAGE);
 				assert_memory_equal(data, want, PAGE);
 				if (f->file_offset >= 0) {
-					off_t where = f->file_offset + (data - (const uint8_t *)f->data);
+					off_t where =
+						f->file_offset + (data - (const uint8_t *)f->data);
 					assert_true(where % PAGE == 0);
 					assert_int_equal(pread(fd, raw, PAGE, where), PAGE);
 					assert_memory_equal(raw, want, PAGE);
@@ -229,19 +231,22 @@ static void file_round_trip(const struct script *base)
 static void round_trip_none(void **state)
 {
 	file_round_trip(&(struct script){.seed = 1, .steps = 120, .compress = IMAGE_NONE});
-	file_round_trip(&(struct script){.seed = 2, .steps = 40, .compress = IMAGE_NONE, .big = true});
+	file_round_trip(
+		&(struct script){.seed = 2, .steps = 40, .compress = IMAGE_NONE, .big = true});
 }
 
 static void round_trip_lz4(void **state)
 {
 	file_round_trip(&(struct script){.seed = 3, .steps = 120, .compress = IMAGE_LZ4});
-	file_round_trip(&(struct script){.seed = 4, .steps = 40, .compress = IMAGE_LZ4, .big = true});
+	file_round_trip(
+		&(struct script){.seed = 4, .steps = 40, .compress = IMAGE_LZ4, .big = true});
 }
 
 static void round_trip_zstd(void **state)
 {
 	file_round_trip(&(struct script){.seed = 5, .steps = 120, .compress = IMAGE_ZSTD});
-	file_round_trip(&(struct script){.seed = 6, .steps = 40, .compress = IMAGE_ZSTD, .big = true});
+	file_round_trip(
+		&(struct script){.seed = 6, .steps = 40, .compress = IMAGE_ZSTD, .big = true});
 }
 
 static void through(int in, int out, enum image_compress c, uint64_t seed)

@@ -193,8 +193,11 @@ static void wrong_runs(void **state)
 
 	assert_int_equal(image_writer_new(&w, fd, IMAGE_NONE, &err), 0);
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-		assert_int_equal(image_write_pages(w, 1, 0, image_page_buffer(w), wrong[i], 1, &err), -EINVAL);
-	assert_int_equal(image_write_pages(w, 1, 0, image_page_buffer(w), too_much, 2, &err), -EINVAL);
+		assert_int_equal(
+			image_write_pages(w, 1, 0, image_page_buffer(w), wrong[i], 1, &err),
+			-EINVAL);
+	assert_int_equal(image_write_pages(w, 1, 0, image_page_buffer(w), too_much, 2, &err),
+			 -EINVAL);
 	assert_int_equal(image_write_pages(w, 1, 0, &err, too_much, 1, &err), -EINVAL);
 	assert_int_equal(image_write_pages(w, 1, 0, image_page_buffer(w), NULL, 0, &err), 0);
 	assert_int_equal(image_write(w, FRAME_COMMIT, "", 0, &err), -EINVAL);
@@ -211,9 +214,11 @@ static void wrong_runs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(full_device),   cmocka_unit_test(file_size_limit), cmocka_unit_test(closed_pipe),
-		cmocka_unit_test(closed_socket), cmocka_unit_test(not_writable),    cmocka_unit_test(given_up),
-		cmocka_unit_test(reader_given_up), cmocka_unit_test(no_commit),     cmocka_unit_test(wrong_runs),
+		cmocka_unit_test(full_device),	   cmocka_unit_test(file_size_limit),
+		cmocka_unit_test(closed_pipe),	   cmocka_unit_test(closed_socket),
+		cmocka_unit_test(not_writable),	   cmocka_unit_test(given_up),
+		cmocka_unit_test(reader_given_up), cmocka_unit_test(no_commit),
+		cmocka_unit_test(wrong_runs),
 	};
 	return cmocka_run_group_tests_name("image_write_errors", tests, NULL, NULL);
 }
