@@ -6,6 +6,7 @@
  * recognised by its inode's type alone. A new kind is one row here, its id in fd_kind.h, its object in
  * kinds.h. */
 const struct fd_kind *const fd_kinds[] = {
+	&external_kind,
 	&opath_kind,
 	&procfs_kind,
 	&procpid_kind,
