@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,11 +41,7 @@ bool deleted_is(const struct save *s, const char *link, const struct stat *st)
 
 static bool deleted_claims(const struct save *s, const struct saved_file *f)
 {
-	unsigned long fs = description_fs(f->local);
-
-	return fs != PROC_SUPER_MAGIC && fs != HUGETLBFS_MAGIC && fs != SECRETMEM_MAGIC &&
-	       fs != NSFS_MAGIC && fs != 0x50494446 /* PID_FS_MAGIC */ &&
-	       deleted_is(s, f->link, &f->st);
+	return !description_special_fs(f->local) && deleted_is(s, f->link, &f->st);
 }
 
 static bool readable(int fd)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -87,6 +88,15 @@ unsigned long description_fs(int fd)
 	struct statfs fs;
 
 	return fstatfs(fd, &fs) < 0 ? 0 : (unsigned long)fs.f_type;
+}
+
+bool description_special_fs(int fd)
+{
+	unsigned long fs = description_fs(fd);
+
+	return fs == PROC_SUPER_MAGIC || fs == NSFS_MAGIC || fs == HUGETLBFS_MAGIC ||
+	       fs == SECRETMEM_MAGIC || fs == 0x50494446 /* PID_FS_MAGIC, Linux 6.9 */ ||
+	       fs == 0x19800202 /* MQUEUE_MAGIC, ipc/mqueue.c */;
 }
 
 int64_t description_mtime_ns(const struct stat *st)

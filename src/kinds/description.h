@@ -28,5 +28,9 @@ int description_open(const struct restore *r, const char *path, uint32_t flags);
 /* f_type of statfs(2), 0 when it does not tell. */
 unsigned long description_fs(int fd);
 
+/* Is fd on a file system whose files are handles of something else (/proc, namespaces, pidfds, message
+ * queues, secret memory, huge pages), though they look like regular ones? */
+bool description_special_fs(int fd);
+
 /* st_mtim in ns since 1970. */
 int64_t description_mtime_ns(const struct stat *st);

@@ -24,13 +24,6 @@ static bool is_made_up(unsigned long fs)
 	       fs == PROC_SUPER_MAGIC;
 }
 
-static bool is_other_kind(unsigned long fs)
-{
-	return fs == PROC_SUPER_MAGIC || fs == NSFS_MAGIC || fs == HUGETLBFS_MAGIC ||
-	       fs == SECRETMEM_MAGIC || fs == 0x50494446 /* PID_FS_MAGIC, Linux 6.9 */ ||
-	       fs == 0x19800202 /* MQUEUE_MAGIC, ipc/mqueue.c */;
-}
-
 int regular_describe(struct save *s, const struct saved_file *f, const char *link,
 		     const struct stat *st, int fd, RegularFile *ret)
 {
@@ -59,7 +52,7 @@ int regular_describe(struct save *s, const struct saved_file *f, const char *lin
 
 static bool regular_claims(const struct save *s, const struct saved_file *f)
 {
-	return S_ISREG(f->st.st_mode) && f->link[0] == '/' && !is_other_kind(description_fs(f->local)) &&
+	return S_ISREG(f->st.st_mode) && f->link[0] == '/' && !description_special_fs(f->local) &&
 	       !deleted_is(s, f->link, &f->st);
 }
 
