@@ -261,15 +261,25 @@ static void progress(struct restore_engine *e)
 
 static int read_pages(struct restore_engine *e, struct image_frame *f, int r, struct pidspace_error *err)
 {
+	bool sealed = false;
+
 	for (; r == 1; r = image_next(e->o->image, f, err)) {
-		int q = f->type != FRAME_PAGES ? corrupt(f, "metadata after memory", err)
-			: content_is(f) ? content_pages(e->r, f, err) : restore_pages(e, f, err);
+		int q = 0;
+		/* The bytes of files come first; nothing has mapped any of them yet. */
+		if (!sealed && !content_is(f)) {
+			q = content_seal_written(e->r, err);
+			sealed = true;
+		}
+		if (q == 0)
+			q = f->type != FRAME_PAGES ? corrupt(f, "metadata after memory", err)
+			    : content_is(f)        ? content_pages(e->r, f, err)
+						   : restore_pages(e, f, err);
 		if (q < 0)
 			return q;
 		e->st.bytes_done += f->data_len;
 		progress(e);
 	}
-	return r;
+	return r == 0 && !sealed ? content_seal_written(e->r, err) : r;
 }
 
 static int build(struct restore_engine *e, struct space *space, struct pidspace_error *err)
