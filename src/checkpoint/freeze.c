@@ -345,20 +345,40 @@ void freeze_release(struct frozen *f)
 	frozen_free(f);
 }
 
+/* Reaps what has ended so far, and lets stopped ones run into their end. The number of tasks left. */
+static size_t reap_killed(struct frozen *f, bool *ret_moved)
+{
+	size_t left = 0;
+	int status;
+
+	*ret_moved = false;
+	for (size_t i = f->tasks.n; i-- > 1;) {
+		struct tracee *t = &f->tasks.at[i]->t;
+		if (t->state != TRACEE_STOPPED && t->state != TRACEE_ATTACHED)
+			continue;
+		int r = tracee_wait_now(t, &status);
+		if (r == 0)
+			ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
+		*ret_moved |= r != -EAGAIN;
+		left += r == 0 || r == -EAGAIN;
+	}
+	return left;
+}
+
 int freeze_kill(struct frozen *f, struct pidspace_error *err)
 {
-	int status;
+	const struct timespec moment = {.tv_nsec = 100000};
+	bool moved;
 
 	if (task_ref_kill(&f->space->init, SIGKILL) < 0)
 		return error_set(err, -ESRCH, "E_GONE", "the container's init is gone already");
-	/* As tracer we must reap each tracee before its parent, and so init's own end, can go on. Init's
-	 * own status stays for its parent: it comes last and is not taken here when we are that parent. */
-	for (size_t i = f->tasks.n; i-- > 1;) {
-		struct tracee *t = &f->tasks.at[i]->t;
-		while (t->state == TRACEE_STOPPED || t->state == TRACEE_ATTACHED)
-			if (tracee_wait(t, &status) == 0)
-				ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
-	}
+	/* As tracer we must reap every tracee, or init cannot end: its last thread waits in the kernel
+	 * until no other task of the namespace is left, threads of its own included (kernel/pid_namespace.c,
+	 * zap_pid_ns_processes). Which thread that is nobody knows, so each is asked in turn; one wait for
+	 * any child would take statuses that are not ours. Init's own is not taken here: it is its parent's. */
+	while (reap_killed(f, &moved))
+		if (!moved)
+			nanosleep(&moment, NULL);
 	f->killed = true;
 	return 0;
 }

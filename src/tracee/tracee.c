@@ -69,14 +69,16 @@ int tracee_poll_stop(struct tracee *t)
 	return 0;
 }
 
-int tracee_wait(struct tracee *t, int *ret_status)
+static int wait_with(struct tracee *t, int options, int *ret_status)
 {
 	int status;
 	pid_t got;
 
 	do
-		got = waitpid(t->tid.n, &status, __WALL);
+		got = waitpid(t->tid.n, &status, __WALL | options);
 	while (got < 0 && errno == EINTR);
+	if (got == 0)
+		return -EAGAIN;
 	if (got < 0) {
 		take_exit(t, 0);
 		return -errno;
@@ -87,6 +89,16 @@ int tracee_wait(struct tracee *t, int *ret_status)
 	}
 	*ret_status = status;
 	return 0;
+}
+
+int tracee_wait(struct tracee *t, int *ret_status)
+{
+	return wait_with(t, 0, ret_status);
+}
+
+int tracee_wait_now(struct tracee *t, int *ret_status)
+{
+	return wait_with(t, WNOHANG, ret_status);
 }
 
 int tracee_take_newborn(struct tracee *t, struct hpid tid, struct hpid tgid)

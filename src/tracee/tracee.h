@@ -51,6 +51,8 @@ int tracee_poll_stop(struct tracee *t);
 /* Waits for the next stop whatever it is; returns the wait status, or -errno; on exit the state is
  * TRACEE_GONE and -ESRCH comes back. This and tracee_poll_stop are the only places that reap. */
 int tracee_wait(struct tracee *t, int *ret_status);
+/* The same without waiting: -EAGAIN when it has neither stopped nor ended. */
+int tracee_wait_now(struct tracee *t, int *ret_status);
 
 /* The first stop of a task made with CLONE_PTRACE by one of our tracees. */
 int tracee_take_newborn(struct tracee *t, struct hpid tid, struct hpid tgid);
