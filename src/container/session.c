@@ -23,6 +23,7 @@ bool signals_pass_on(int sig)
 
 int signals_open(struct signals *s, struct pidspace_error *err)
 {
+	struct sigaction told = {.sa_handler = SIG_DFL};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -34,6 +35,8 @@ int signals_open(struct signals *s, struct pidspace_error *err)
 		return error_sys(err, -errno, "cannot make a signalfd");
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &set, &s->before);
+	/* a caller that ignores SIGCHLD never gets to see how a child ended (wait(2)) */
+	sigaction(SIGCHLD, &told, &s->sigchld);
 	return 0;
 }
 
@@ -63,6 +66,7 @@ void signals_close(struct signals *s)
 			while (sigtimedwait(&one, NULL, &now) > 0)
 				;
 	}
+	sigaction(SIGCHLD, &s->sigchld, NULL);
 	sigprocmask(SIG_SETMASK, &s->before, NULL);
 }
 

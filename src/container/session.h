@@ -12,6 +12,7 @@
 struct signals {
 	int fd;
 	sigset_t before;
+	struct sigaction sigchld;
 };
 int signals_open(struct signals *s, struct pidspace_error *err);
 /* Takes the next signal; 0: none. */

@@ -2,7 +2,6 @@
  * ordinary one (uid 65534, through a user namespace). */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,36 +20,7 @@
 #include "base/fd.h"
 #include "space/space.h"
 #include "space/translate.h"
-
-/* What goes wrong in a test body that may run in a forked child: said on stderr, counted as exit 1. */
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s (errno %s)\n", __FILE__, __LINE__, #x,          \
-				strerror(errno));                                                  \
-			return 1;                                                                  \
-		}                                                                                  \
-	} while (0)
-
-static int run_as(bool ordinary, int (*body)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		if (ordinary && geteuid() == 0) {
-			if (setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
-			    setresuid(65534, 65534, 65534))
-				_exit(99);
-			prctl(PR_SET_DUMPABLE, 1); /* as after an exec */
-		}
-		alarm(60);
-		_exit(body());
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
-}
+#include "as_user.h"
 
 static int end(struct space *s)
 {
@@ -339,16 +309,6 @@ static int recycle_body(void)
 	return end(&s);
 }
 
-#define BOTH(name)                                                                                 \
-	static void name##_as_caller(void **state)                                                 \
-	{                                                                                          \
-		assert_int_equal(run_as(false, name##_body), 0);                                   \
-	}                                                                                          \
-	static void name##_as_ordinary_user(void **state)                                          \
-	{                                                                                          \
-		assert_int_equal(run_as(true, name##_body), 0);                                    \
-	}
-
 BOTH(spawn)
 BOTH(map_root)
 BOTH(clocks)
@@ -356,8 +316,6 @@ BOTH(fails)
 BOTH(enter)
 BOTH(translate)
 BOTH(recycle)
-
-#define BOTH_TESTS(name) cmocka_unit_test(name##_as_caller), cmocka_unit_test(name##_as_ordinary_user)
 
 int main(void)
 {
