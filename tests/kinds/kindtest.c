@@ -64,6 +64,12 @@ void kt_refused_with(const char *code)
 	append("refused", code);
 }
 
+void kt_user_refused_with(const char *code)
+{
+	if (geteuid() != 0)
+		append("user_refused", code);
+}
+
 void kt_pause_ms(int ms)
 {
 	poll(NULL, 0, ms);

@@ -37,6 +37,8 @@ void kt_wait_go(void);
 _Noreturn void kt_pass(void);
 /* This host or user cannot show it. Only before kt_ready_and_wait(). */
 _Noreturn void kt_skip(const char *why);
+/* An ordinary user is refused this, under this code. */
+void kt_user_refused_with(const char *code);
 /* For programs in refused/: the E_ code that check and checkpoint must answer. */
 void kt_refused_with(const char *code);
 _Noreturn void kt_fail(const char *file, int line, const char *fmt, ...)

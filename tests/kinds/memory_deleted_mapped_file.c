@@ -42,6 +42,7 @@ int main(void)
 	kt_fill(shared + PAGE, PAGE, 30);
 	kt_fill(private + PAGE, PAGE, 40);
 	shared[0] = 'a';
+	kt_user_refused_with("E_MAPPED_FILE"); /* /proc/PID/map_files is for root */
 	kt_ready_and_wait();
 	kt_check_fill("shared, written", shared + PAGE, PAGE, 30);
 	kt_check_fill("private", private, PAGE, 2);
