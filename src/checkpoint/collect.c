@@ -9,6 +9,7 @@
 static void mm_free(struct saved_mm *mm)
 {
 	fd_closep(&mm->pagemap);
+	fd_closep(&mm->mem);
 	vec_free(&mm->pages);
 	vec_free(&mm->inherited);
 	proc_maps_done(&mm->maps);

@@ -25,7 +25,8 @@ struct saved_mm {
 	uint64_t bytes;
 	uint64_t scratch;          /* address of scratch memory, 0: none */
 	size_t scratch_len;
-	int pagemap;               /* fd */
+	int pagemap, mem;          /* of /proc */
+	bool has_family;           /* others may share pages with it */
 };
 
 struct saved_process {
@@ -67,6 +68,9 @@ int collect_tasks(struct save *s, struct pidspace_error *err);   /* works inside
 int collect_files(struct save *s, struct pidspace_error *err);   /* descriptors, which descriptions there are */
 int collect_write_files(struct save *s, struct pidspace_error *err); /* lets the kinds save them */
 int collect_pages(struct save *s, struct pidspace_error *err);   /* which pages to store, what is shared */
+
+/* Reads memory without changing who shares it. -EFAULT. */
+int collect_read(const struct saved_mm *mm, uint64_t address, void *buf, size_t n);
 
 /* Takes scratch memory away again where it was made. */
 void collect_leave(struct save *s);

@@ -270,7 +270,7 @@ static int new_mm(struct save *s, struct saved_process *p, struct saved_mm **ret
 	*slot = mm;
 	mm->id = (uint32_t)s->engine->mms.n;
 	mm->owner = p;
-	mm->pagemap = -1;
+	mm->pagemap = mm->mem = -1;
 	mm->m = malloc(sizeof *mm->m);
 	if (!mm->m)
 		return error_sys(err, -ENOMEM, "cannot save address spaces");

@@ -61,18 +61,65 @@ static int add_in_vmas(struct saved_mm *mm, size_t *at, uint64_t start, uint64_t
 	return 0;
 }
 
-static int scan_pages(struct saved_mm *mm)
+static int note_guard(AddressSpace *a, size_t *at, uint64_t start, uint64_t end)
+{
+	while (*at < a->n_vma && a->vma[*at]->end <= start)
+		(*at)++;
+	for (size_t i = *at; i < a->n_vma && a->vma[i]->start < end; i++) {
+		Vma *v = a->vma[i];
+		uint64_t *more = reallocarray(v->guard, v->n_guard + 2, sizeof *more);
+		if (!more)
+			return -ENOMEM;
+		v->guard = more;
+		uint64_t from = start > v->start ? start : v->start, to = end < v->end ? end : v->end;
+		v->guard[v->n_guard++] = from / PAGE;
+		v->guard[v->n_guard++] = (to - from) / PAGE;
+	}
+	return 0;
+}
+
+/* Pages made inaccessible by MADV_GUARD_INSTALL. -EINVAL: the kernel does not tell (before 6.15). */
+static int scan_guards(struct saved_mm *mm)
 {
 	AddressSpace *a = mm->m;
-	struct sys_page_region *region = malloc(4096 * sizeof *region);
+	struct sys_page_region region[256];
 	size_t at = 0;
 	struct sys_pm_scan_arg arg = {
 		.size = sizeof arg,
 		.end = a->n_vma ? a->vma[a->n_vma - 1]->end : 0,
 		.vec = (uint64_t)region,
+		.vec_len = 256,
+		.category_mask = SYS_PAGE_IS_GUARD,
+		.return_mask = SYS_PAGE_IS_GUARD,
+	};
+	int r = 0;
+
+	while (r == 0 && arg.start < arg.end) {
+		int n = ioctl(mm->pagemap, SYS_PAGEMAP_SCAN, &arg);
+		if (n < 0)
+			return -errno;
+		for (int i = 0; i < n && r == 0; i++)
+			r = note_guard(a, &at, region[i].start, region[i].end);
+		if (arg.walk_end <= arg.start)
+			break;
+		arg.start = arg.walk_end;
+	}
+	return r;
+}
+
+static int scan_pages(struct saved_mm *mm)
+{
+	AddressSpace *a = mm->m;
+	struct sys_page_region *region = malloc(4096 * sizeof *region);
+	size_t at = 0;
+	uint64_t guard = scan_guards(mm) == 0 ? SYS_PAGE_IS_GUARD : 0;
+	struct sys_pm_scan_arg arg = {
+		.size = sizeof arg,
+		.end = a->n_vma ? a->vma[a->n_vma - 1]->end : 0,
+		.vec = (uint64_t)region,
 		.vec_len = 4096,
-		.category_inverted = SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE,
-		.category_mask = SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE,
+		.category_inverted = SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE | guard,
+		.category_mask = SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE | guard,
 		.category_anyof_mask = SYS_PAGE_IS_PRESENT | SYS_PAGE_IS_SWAPPED,
 		.return_mask = SYS_PAGE_IS_PRESENT | SYS_PAGE_IS_SWAPPED,
 	};
@@ -175,8 +222,8 @@ static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same
 		if (!same[i] || (c->mine[i] & PM_PFN))
 			continue;
 		if (!have) {
-			have = tracee_read(&c->child->owner->first->t, start, c->a, n * PAGE) == 0 &&
-			       tracee_read(&c->parent->owner->first->t, start, c->b, n * PAGE) == 0;
+			have = collect_read(c->child, start, c->a, n * PAGE) == 0 &&
+			       collect_read(c->parent, start, c->b, n * PAGE) == 0;
 			any = have;
 		}
 		same[i] = have && !memcmp(c->a + i * PAGE, c->b + i * PAGE, PAGE);
@@ -284,22 +331,67 @@ static int share_with_parents(struct save *s)
 	return r;
 }
 
+int collect_read(const struct saved_mm *mm, uint64_t address, void *buf, size_t n)
+{
+	ssize_t k = fd_pread_all(mm->mem, buf, n, (off_t)address);
+
+	return k == (ssize_t)n ? 0 : k < 0 ? (int)k : -EFAULT;
+}
+
+static int by_stack(const void *a, const void *b)
+{
+	const struct saved_mm *x = *(struct saved_mm *const *)a, *y = *(struct saved_mm *const *)b;
+
+	return x->m->start_stack < y->m->start_stack ? -1 : x->m->start_stack > y->m->start_stack;
+}
+
+/* Address spaces that may share pages with another (forked, no exec since). Pinning such pages to read
+ * them (process_vm_readv) would unshare them: mm/gup.c gup_must_unshare(). */
+static int find_families(struct save *s)
+{
+	size_t n = s->engine->mms.n;
+	struct saved_mm **by = malloc((n + 1) * sizeof *by);
+
+	if (!by)
+		return -ENOMEM;
+	if (n) {
+		memcpy(by, s->engine->mms.at, n * sizeof *by);
+		qsort(by, n, sizeof *by, by_stack);
+	}
+	for (size_t i = 0; i + 1 < n; i++)
+		if (by[i]->m->start_stack == by[i + 1]->m->start_stack)
+			by[i]->has_family = by[i + 1]->has_family = true;
+	free(by);
+	return 0;
+}
+
+static int open_proc_of(struct save *s, const struct saved_mm *mm, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "%d/task/%d/%s", mm->owner->leader->tgid.n, mm->owner->first->tid.n, name);
+	int fd = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof path, "%d/%s", mm->owner->first->tid.n, name);
+	fd = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 int collect_pages(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
-	char path[48];
-	int r;
+	int r = find_families(s);
 
+	if (r < 0)
+		return error_sys(err, r, "cannot compare pages");
 	vec_each(p, &e->mms) {
 		struct saved_mm *mm = *p;
-		snprintf(path, sizeof path, "%d/task/%d/pagemap", mm->owner->leader->tgid.n, mm->owner->first->tid.n);
-		mm->pagemap = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
-		if (mm->pagemap < 0) {
-			snprintf(path, sizeof path, "%d/pagemap", mm->owner->first->tid.n);
-			mm->pagemap = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
-		}
-		if (mm->pagemap < 0)
-			return error_sys(err, -errno, "cannot read the page map of process %d", mm->owner->m->pid);
+		mm->pagemap = open_proc_of(s, mm, "pagemap");
+		mm->mem = open_proc_of(s, mm, "mem");
+		if (mm->pagemap < 0 || mm->mem < 0)
+			return error_sys(err, mm->pagemap < 0 ? mm->pagemap : mm->mem,
+					 "cannot read the page map of process %d", mm->owner->m->pid);
 		r = scan_pages(mm);
 		if (r == -ENOTTY || r == -EINVAL)
 			r = walk_pagemap(mm);

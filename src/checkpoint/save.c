@@ -151,20 +151,15 @@ static int block_flush(struct block *b, struct pidspace_error *err)
 		return 0;
 	for (size_t i = 0; i < b->n; i++)
 		remote[i] = (struct iovec){(void *)b->runs[i].address, b->runs[i].bytes};
-	ssize_t k = process_vm_readv(b->mm->owner->first->t.tid.n, &local, 1, remote, b->n, 0);
-	if (k != (ssize_t)b->len) {
-		/* Some page was not readable that way (no read permission): one by one through /proc/PID/mem. */
-		char path[48];
-		snprintf(path, sizeof path, "%d/mem", b->mm->owner->first->tid.n);
-		_cleanup_close_ int mem = openat(b->j->s.space->proc_fd, path, O_RDONLY | O_CLOEXEC);
-		if (mem < 0)
-			return error_sys(err, -errno, "cannot read the memory of process %d", b->mm->owner->m->pid);
-		for (size_t i = 0; i < b->n; done += b->runs[i++].bytes) {
-			ssize_t got = fd_pread_all(mem, b->buf + done, b->runs[i].bytes, (off_t)b->runs[i].address);
-			if (got != (ssize_t)b->runs[i].bytes)
-				return error_sys(err, got < 0 ? (int)got : -EIO, "cannot read memory %llx of process %d",
-						 (unsigned long long)b->runs[i].address, b->mm->owner->m->pid);
-		}
+	ssize_t k = b->mm->has_family
+			    ? -1
+			    : process_vm_readv(b->mm->owner->first->t.tid.n, &local, 1, remote, b->n, 0);
+	/* Not readable that way (no read permission), or not without side effects: one by one. */
+	for (size_t i = 0; k != (ssize_t)b->len && i < b->n; done += b->runs[i++].bytes) {
+		int e = collect_read(b->mm, b->runs[i].address, b->buf + done, b->runs[i].bytes);
+		if (e < 0)
+			return error_sys(err, e, "cannot read memory %llx of process %d",
+					 (unsigned long long)b->runs[i].address, b->mm->owner->m->pid);
 	}
 	int r = image_write_pages(b->j->s.out, b->mm->id, b->phase, b->buf, b->runs, b->n, err);
 	b->j->st.bytes_done += b->len;
