@@ -182,6 +182,9 @@ static int first(void *arg)
 		close_range(0, (unsigned)e->sock_inside - 1, 0);
 	close_range((unsigned)e->sock_inside + 1, ~0U, 0);
 	fcntl(e->sock_inside, F_SETFD, FD_CLOEXEC);
+	/* Only now may it be stopped: what it is made to call needs this socket. */
+	if (write(e->sock_inside, "", 1) != 1)
+		return 127;
 	for (;;)
 		syscall(SYS_pause);
 }
@@ -202,7 +205,12 @@ static int take_init(struct restore_engine *e, struct pidspace_error *err)
 	struct tracee *t = &e->at[0].t;
 	int r;
 
+	char ready;
+
 	e->init_host = e->r->space->init.host;
+	fd_closep(&e->sock[1]);
+	if (fd_read_all(e->sock[0], &ready, 1) != 1)
+		return error_sys(err, -ESRCH, "the new init has ended");
 	r = tracee_seize(t, e->init_host, e->init_host, RESTORE_OPTIONS);
 	if (r < 0)
 		return error_sys(err, r, "cannot take hold of the new init");
@@ -314,6 +322,8 @@ static int build(struct restore_engine *e, struct space *space, struct pidspace_
 		r = restore_terminals(e, err);
 	if (r == 0)
 		r = restore_attributes(e, err);
+	if (r == 0)
+		r = restore_file_owners(e, err);
 	if (r == 0)
 		r = restore_registers(e, err);
 	return r == 0 ? restore_release(e, err) : r;

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "kinds/deleted.h"
+#include "kinds/description.h"
 #include "kinds/fd_kind.h"
 #include "kinds/shared_memory.h"
 #include "kinds/tree_file.h"
@@ -100,6 +101,41 @@ int restore_make_files(struct restore_engine *e, struct pidspace_error *err)
 			error_add(err, r, "%s (file %u)", k->name, f->id);
 	}
 	return r;
+}
+
+/* A number that the tree has this description under; -1: none. */
+static int any_number(const struct restore_engine *e, uint32_t file_id)
+{
+	vec_each(t, &e->tables)
+		for (size_t i = 0; i < (*t)->n_fd; i++)
+			if ((*t)->fd[i]->file == file_id)
+				return (int)(*t)->fd[i]->number;
+	return -1;
+}
+
+/* Who gets SIGIO or SIGURG (F_SETOWN_EX in fcntl(2)): a task, so only now. One that has gone gets none. */
+int restore_file_owners(struct restore_engine *e, struct pidspace_error *err)
+{
+	for (size_t i = 0; i < e->open_files.n; i++) {
+		const OpenFile *f = e->open_files.at[i];
+		int fd = f->owner || f->owner_signal ? restore_file_fd(e->r, f->id) : -1;
+		struct hpid host;
+		if (fd < 0)
+			continue;
+		if (f->owner && space_to_host(e->r->space, vpid_of(f->owner), &host) == 0) {
+			struct f_owner_ex owner = {.type = f->owner_type, .pid = host.n};
+			if (fcntl(fd, F_SETOWN_EX, &owner) < 0)
+				return error_sys(err, -errno, "cannot give file %u its owner %d", f->id,
+						 f->owner);
+		}
+		if (f->owner_signal && fcntl(fd, F_SETSIG, (int)f->owner_signal) < 0)
+			return error_sys(err, -errno, "cannot set the signal of file %u", f->id);
+		int number = f->flags & O_ASYNC ? any_number(e, f->id) : -1;
+		int r = number >= 0 ? description_set_async(fd, number) : 0;
+		if (r < 0)
+			return error_sys(err, r, "cannot make file %u asynchronous", f->id);
+	}
+	return 0;
 }
 
 /* --- the pool --- */

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -42,6 +44,35 @@ int description_set_flags(int fd, uint32_t flags)
 	if ((now & SETTABLE) == (int)(flags & SETTABLE))
 		return 0;
 	return fcntl(fd, F_SETFL, (now & ~SETTABLE) | (int)(flags & SETTABLE)) < 0 ? -errno : 0;
+}
+
+struct async {
+	int fd, number, status;
+};
+
+/* A thread with a descriptor table of its own, where any number can be taken. */
+static void *set_async(void *arg)
+{
+	struct async *a = arg;
+	int flags = fcntl(a->fd, F_GETFL);
+
+	if (unshare(CLONE_FILES) < 0 || (a->fd != a->number && dup2(a->fd, a->number) < 0) ||
+	    fcntl(a->number, F_SETFL, flags & ~O_ASYNC) < 0 ||
+	    fcntl(a->number, F_SETFL, flags | O_ASYNC) < 0)
+		a->status = -errno;
+	return NULL;
+}
+
+int description_set_async(int fd, int number)
+{
+	struct async a = {fd, number, 0};
+	pthread_t thread;
+	int k = pthread_create(&thread, NULL, set_async, &a);
+
+	if (k)
+		return -k;
+	pthread_join(thread, NULL);
+	return a.status;
 }
 
 int description_reopen(int fd, uint32_t flags)

@@ -22,6 +22,10 @@ int description_reopen(int fd, uint32_t flags);
 /* Sets the flags that F_SETFL can change to what flags say. -errno. */
 int description_set_flags(int fd, uint32_t flags);
 
+/* Turns O_ASYNC on for fd as if by descriptor number: the kernel remembers the number and tells it in
+ * si_fd (fs/fcntl.c fasync_insert_entry). -errno. */
+int description_set_async(int fd, int number);
+
 /* Opens path as the container sees it, with the flags that a description had. -errno. */
 int description_open(const struct restore *r, const char *path, uint32_t flags);
 
