@@ -24,6 +24,8 @@ const struct fd_kind *const fd_kinds[] = {
 	&unix_kind,
 	&tcp_kind,
 	&udp_kind,
+	&terminal_kind,
+	&tty_kind,
 	&refused_kind,
 	NULL,
 };

@@ -116,6 +116,8 @@ int world_restore(struct world *w)
 		if (k < 0)
 			return k;
 	}
+	if (w->keep_objects)
+		return 0;
 	vec_each(o, &w->r.objects) {
 		fd_closep(&o->fd[0]);
 		fd_closep(&o->fd[1]);

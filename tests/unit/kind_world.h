@@ -10,6 +10,7 @@ struct world {
 	int image;           /* memfd */
 	VEC(OpenFile) files; /* bodies are malloc'd */
 	struct pidspace_error err;
+	bool keep_objects;   /* world_restore() leaves r.objects open, as while tasks are made */
 };
 
 void world_init(struct world *w);
