@@ -31,6 +31,11 @@ static void process_ask(struct task_view *v, struct batch *b)
 	v->q.dumpable = BATCH_CALL(b, "prctl(PR_GET_DUMPABLE)", SYS_prctl, PR_GET_DUMPABLE);
 	v->q.thp = BATCH_CALL(b, "prctl(PR_GET_THP_DISABLE)", SYS_prctl, PR_GET_THP_DISABLE);
 	v->q.brk = BATCH_CALL(b, "brk", SYS_brk, 0);
+	/* Inside, since from outside another user's limits take CAP_SYS_RESOURCE (prlimit(2)). */
+	v->q.limits = batch_out(b, RLIM_NLIMITS * sizeof(struct rlimit));
+	for (size_t i = 0; i < RLIM_NLIMITS; i++)
+		BATCH_CALL(b, "prlimit64", SYS_prlimit64, 0, i, 0,
+			   BATCH_DATA(v->q.limits + i * sizeof(struct rlimit)));
 }
 
 static int dup_u32(const unsigned *in, size_t n, size_t *ret_n, uint32_t **ret)
@@ -89,7 +94,7 @@ static int take_schedule(Thread *th, pid_t tid)
 	return 0;
 }
 
-static int take_limits(Process *p, pid_t pid)
+static int take_limits(Process *p, const void *limits)
 {
 	p->limit = calloc(RLIM_NLIMITS, sizeof *p->limit);
 	if (!p->limit)
@@ -101,10 +106,9 @@ static int take_limits(Process *p, pid_t pid)
 			return -ENOMEM;
 		limit__init(m);
 		p->limit[p->n_limit] = m;
-		if (prlimit(pid, (int)p->n_limit, NULL, &l) == 0) {
-			m->soft = l.rlim_cur;
-			m->hard = l.rlim_max;
-		}
+		memcpy(&l, (const struct rlimit *)limits + p->n_limit, sizeof l);
+		m->soft = l.rlim_cur;
+		m->hard = l.rlim_max;
 	}
 	return 0;
 }
@@ -138,7 +142,8 @@ static int process_take(struct task_view *v, const struct batch *b, struct pidsp
 		p->dumpable = (uint32_t)batch_result(b, v->q.dumpable);
 		p->thp_disable = batch_result(b, v->q.thp) == 1;
 		v->k->brk = (uint64_t)batch_result(b, v->q.brk);
-		r = take_limits(p, v->k->t.tgid.n);
+		p->umask = (uint32_t)v->status->umask;
+		r = take_limits(p, batch_bytes(b, v->q.limits));
 	}
 	return r < 0 ? error_sys(err, r, "cannot read the attributes of task %d", v->k->tid.n) : 0;
 }
