@@ -56,7 +56,8 @@ static int new_description(struct save *s, struct saved_process *p, int fd, char
 	struct stat st;
 
 	if (p->pidfd < 0)
-		p->pidfd = sys_pidfd_open(p->leader->t.tgid.n, 0);
+		/* A leader that has exited holds no table any more: then through a thread (Linux 6.9). */
+		p->pidfd = sys_pidfd_open(p->first->t.tid.n, p->first == p->leader ? 0 : O_EXCL);
 	_cleanup_close_ int local = sys_pidfd_getfd(p->pidfd, fd);
 	if (local < 0)
 		return local;
@@ -82,7 +83,7 @@ static int new_description(struct save *s, struct saved_process *p, int fd, char
 	const char *pos = strstr(info, "pos:\t");
 	f->pos = pos ? strtoll(pos + 5, NULL, 10) : 0;
 	f->mnt_id = (int)field(info, "mnt_id:\t", 10);
-	snprintf(path, sizeof path, "%d/fd/%d", p->leader->tgid.n, fd);
+	snprintf(path, sizeof path, "%d/task/%d/fd/%d", p->leader->tgid.n, p->first->tid.n, fd);
 	ssize_t n = readlinkat(s->space->proc_fd, path, f->link, sizeof f->link - 1);
 	f->link[n > 0 ? n : 0] = 0;
 	*ret_id = f->id;
@@ -100,7 +101,7 @@ static int add_descriptor(struct save *s, struct saved_process *p, int fd)
 	if (!d)
 		return -ENOMEM;
 	descriptor__init(d);
-	snprintf(path, sizeof path, "%d/fdinfo/%d", p->leader->tgid.n, fd);
+	snprintf(path, sizeof path, "%d/task/%d/fdinfo/%d", p->leader->tgid.n, p->first->tid.n, fd);
 	r = fd_slurp_at(s->space->proc_fd, path, &info, NULL);
 	if (r < 0) {
 		free(d);
@@ -130,10 +131,9 @@ static int read_numbers(struct save *s, struct saved_process *p, int **ret, size
 {
 	VEC(int) numbers = {};
 	struct dirent *e;
-	char path[32];
+	char path[48];
 
-	snprintf(path, sizeof path, "%d/fd", p->first->tid.n == p->leader->tgid.n ? p->leader->tgid.n
-										 : p->first->tid.n);
+	snprintf(path, sizeof path, "%d/task/%d/fd", p->leader->tgid.n, p->first->tid.n);
 	int fd = openat(s->space->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d)

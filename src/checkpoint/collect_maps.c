@@ -56,7 +56,7 @@ static int mapped_file(struct save *s, struct saved_mm *mm, const struct proc_ma
 
 	vec_each(p, &e->mapped) {
 		MappedFile *f = *p;
-		if (f->device == m->dev && f->inode == m->ino && (f->writable || !writable)) {
+		if (f->device == m->dev && f->inode == m->ino && f->writable == writable) {
 			*ret_id = f->id;
 			return 0;
 		}
@@ -110,7 +110,7 @@ static const struct {
 	{PROC_MAP_NOHUGEPAGE, VMA_FLAG__VMA_NOHUGEPAGE}, {PROC_MAP_MERGEABLE, VMA_FLAG__VMA_MERGEABLE},
 	{PROC_MAP_LOCKED, VMA_FLAG__VMA_LOCKED},         {PROC_MAP_SEQUENTIAL, VMA_FLAG__VMA_SEQUENTIAL},
 	{PROC_MAP_RANDOM, VMA_FLAG__VMA_RANDOM},         {PROC_MAP_NORESERVE, VMA_FLAG__VMA_NORESERVE},
-	{PROC_MAP_MAYWRITE, VMA_FLAG__VMA_MAYWRITE},
+	{PROC_MAP_MAYWRITE, VMA_FLAG__VMA_MAYWRITE},     {PROC_MAP_LOCKED_ON_FAULT, VMA_FLAG__VMA_LOCK_ON_FAULT},
 };
 
 /* A descriptor of the shared memory object behind mapping m: root may open it, others need one that is

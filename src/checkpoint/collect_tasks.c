@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -277,6 +279,33 @@ static int map_all_scratch(struct save *s, struct pidspace_error *err)
 	return r;
 }
 
+/* Has the parent of a stopped process been told? Its wait queue says (waitid(2), looked at but not taken). */
+static int ask_parents(struct save *s, struct pidspace_error *err)
+{
+	int r = 0;
+
+	vec_each(slot, &s->engine->processes) {
+		struct saved_process *p = *slot, *q = p->parent;
+		struct batch b = {};
+		siginfo_t si;
+		if (!p->m->stop_signal || r < 0)
+			continue;
+		p->m->stop_reported = true;
+		if (!q || !may_work_in(q))
+			continue;
+		size_t at = batch_out(&b, sizeof si);
+		batch_may_fail(&b, BATCH_CALL(&b, "waitid", SYS_waitid, P_PID, p->m->pid, BATCH_DATA(at),
+					      WSTOPPED | WNOHANG | WNOWAIT | __WALL, 0));
+		r = batch_run(&q->first->t, &b, err);
+		if (r == 0) {
+			memcpy(&si, batch_bytes(&b, at), sizeof si);
+			p->m->stop_reported = batch_result(&b, 0) < 0 || si.si_pid == 0;
+		}
+		batch_done(&b);
+	}
+	return r;
+}
+
 int collect_tasks(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
@@ -311,6 +340,8 @@ int collect_tasks(struct save *s, struct pidspace_error *err)
 		int q = work_in_threads(s, *p, work + (*p)->task_at, r < 0 ? NULL : err);
 		r = r < 0 ? r : q;
 	}
+	if (r == 0)
+		r = ask_parents(s, err);
 	if (work)
 		for (size_t i = 0; i < e->frozen->tasks.n; i++) {
 			batch_done(&work[i].batch);

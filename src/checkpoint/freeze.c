@@ -311,6 +311,9 @@ int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_erro
 	find_new_zombies(f);
 	drop_gone(f);
 	f->stop_ns = freeze_now();
+	vec_each(p, &f->tasks)
+		if ((*p)->ran_ns && (*p)->ran_ns < f->stop_ns)
+			(*p)->t.elapsed_ns = f->stop_ns - (*p)->ran_ns;
 	if (!f->tasks.n || f->tasks.at[0]->tid.n != 1 || f->tasks.at[0]->zombie) {
 		freeze_release(f);
 		return error_set(err, -ESRCH, "E_GONE", "the container has ended");

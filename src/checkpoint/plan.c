@@ -14,17 +14,32 @@ static int find_pid(const struct plan *pl, int32_t pid)
 	return -1;
 }
 
-static bool forks(const struct plan_step *s)
+/* The session a leader must have been born in, for the sake of children it had before its setsid; 0: any.
+ * Only sessions of its ancestors count: what an adopted orphan is in says nothing of its adopter. */
+static void find_needs(struct plan *pl)
 {
-	return s->p->state != PROCESS_STATE__PROCESS_ZOMBIE;
+	for (size_t i = pl->n; i-- > 1;) {
+		struct plan_step *c = &pl->step[i], *q;
+		int32_t want = c->leader ? c->need : c->p->sid;
+		if (c->parent < 0 || !want)
+			continue;
+		q = &pl->step[c->parent];
+		if (!q->leader || want == q->p->pid || q->need)
+			continue;
+		for (int up = q->parent; up >= 0; up = pl->step[up].parent)
+			if (pl->step[up].p->sid == want) {
+				q->need = want;
+				break;
+			}
+	}
 }
 
-/* The session a leader was born in: that of its parent. */
+/* The session a leader was born in. */
 static int32_t birth_session(const struct plan *pl, const struct plan_step *s)
 {
 	if (!s->leader)
 		return s->p->sid;
-	return s->parent >= 0 ? pl->step[s->parent].p->sid : 0;
+	return s->need ? s->need : s->parent >= 0 ? pl->step[s->parent].p->sid : 0;
 }
 
 static int sibling_in(const struct plan *pl, size_t upto, int parent, int32_t sid)
@@ -32,12 +47,12 @@ static int sibling_in(const struct plan *pl, size_t upto, int parent, int32_t si
 	for (size_t i = 0; i < pl->n; i++) {
 		const struct plan_step *s = &pl->step[i];
 		/* Only the leader, or one that needs no sibling itself: else two could wait for each other. */
-		if (s->parent == parent && s->p->pid == sid && forks(s))
+		if (s->parent == parent && s->p->pid == sid)
 			return (int)i;
 	}
 	for (size_t i = 0; i < upto; i++) {
 		const struct plan_step *s = &pl->step[i];
-		if (s->parent == parent && s->p->sid == sid && forks(s) && s->how != PLAN_BY_ORPHANER)
+		if (s->parent == parent && s->p->sid == sid && s->how != PLAN_BY_ORPHANER)
 			return (int)i;
 	}
 	return -1;
@@ -58,7 +73,7 @@ static int add_helper(struct plan *pl, int32_t pid, int forker, bool setsid)
 static int plan_one(struct plan *pl, size_t i, struct pidspace_error *err)
 {
 	struct plan_step *s = &pl->step[i], *q = s->parent >= 0 ? &pl->step[s->parent] : NULL;
-	int32_t sid = s->p->sid;
+	int32_t sid = s->leader ? s->need : s->p->sid;
 	int at;
 
 	s->helper = -1;
@@ -72,7 +87,7 @@ static int plan_one(struct plan *pl, size_t i, struct pidspace_error *err)
 		q = &pl->step[0];
 		s->forker = s->parent = 0;
 	}
-	if (s->leader || sid == q->p->sid) {
+	if ((s->leader && !sid) || sid == q->p->sid) {
 		s->how = PLAN_BY_PARENT;
 		return 0;
 	}
@@ -92,7 +107,7 @@ static int plan_one(struct plan *pl, size_t i, struct pidspace_error *err)
 		s->helper = add_helper(pl, sid, s->parent, true);
 		if (s->helper >= 0 && pl->helpers.at[s->helper].forker == s->parent)
 			return 0;
-	} else if (forks(&pl->step[at])) {
+	} else {
 		s->how = PLAN_BY_ORPHANER;
 		s->forker = at;
 		s->helper = add_helper(pl, 0, at, false);
@@ -128,6 +143,8 @@ int plan_make(struct plan *ret, Process *const *p, size_t n, struct pidspace_err
 				      "process %d stands before its parent %d", p[i]->pid, pp);
 	}
 	free(by_pid);
+	if (r == 0)
+		find_needs(&pl);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = plan_one(&pl, i, err);
 	if (r < 0) {

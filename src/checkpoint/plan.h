@@ -28,6 +28,7 @@ struct plan_step {
 	int helper;     /* PLAN_BY_LEADER, PLAN_BY_ORPHANER: index of the helper */
 	int parent;     /* step, -1: outside */
 	bool leader;    /* calls setsid */
+	int32_t need;   /* session a leader has to be born in, 0: any */
 };
 
 struct plan_helper {

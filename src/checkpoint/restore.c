@@ -244,6 +244,8 @@ static int make_surroundings(struct restore_engine *e, struct space *space, stru
 	if (r < 0)
 		return r;
 	e->r->space = space;
+	close(e->sock[1]);
+	e->sock[1] = -1;
 	e->r->root_fd = openat(space->proc_fd, "1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (e->r->root_fd < 0)
 		return error_sys(err, -errno, "cannot open the new container's root");

@@ -97,7 +97,7 @@ int restore_release(struct restore_engine *e, struct pidspace_error *err);
 
 /* restore_calls.c: a call with a time-out that was interrupted is issued again, so that the kernel has
  * its restart state again. Fills *ret with the final registers. */
-int restore_call(struct tracee *t, const Process *p, const Thread *th, struct user_regs_struct *ret,
+int restore_call(struct tracee *t, const Thread *th, struct user_regs_struct *ret,
 		 struct pidspace_error *err);
 
 /* The options of PTRACE_SEIZE while restoring. */

@@ -66,49 +66,13 @@ static int issue(struct tracee *t, const struct user_regs_struct *r, int64_t *re
 	return 0;
 }
 
-static bool handler_due(const Process *p, const Thread *th)
-{
-	for (size_t q = 0; q < 2; q++) {
-		size_t n = q ? p->n_pending : th->n_pending;
-		const ProtobufCBinaryData *d = q ? p->pending : th->pending;
-		for (size_t i = 0; i < n; i++) {
-			int32_t sig;
-			memcpy(&sig, d[i].data, sizeof sig);
-			if (sig < 1 || sig > 64 || th->sigmask >> (sig - 1) & 1)
-				continue;
-			for (size_t k = 0; k < p->n_action; k++)
-				if (p->action[k]->signal == (uint32_t)sig && p->action[k]->handler > 1)
-					return true;
-		}
-	}
-	return false;
-}
-
-/* Waits that a stop turned into EINTR go on with the rest of their time. */
-static void go_on(struct user_regs_struct *r, uint64_t elapsed)
-{
-	uint64_t nr = r->orig_rax;
-
-	r->rax = nr;
-	r->rip -= 2;
-	r->orig_rax = (unsigned long)-1;
-	if ((nr == SYS_epoll_wait || nr == SYS_epoll_pwait) && (int)r->r10 > 0)
-		r->r10 = (left_ns((uint64_t)(int)r->r10 * 1000000, elapsed) + 999999) / 1000000;
-}
-
-int restore_call(struct tracee *t, const Process *p, const Thread *th, struct user_regs_struct *ret,
+int restore_call(struct tracee *t, const Thread *th, struct user_regs_struct *ret,
 		 struct pidspace_error *err)
 {
 	struct user_regs_struct r = *ret;
-	struct tracee seen = *t;
 	int64_t rax = -EINTR;
 	int e = 0;
 
-	seen.regs = *ret;
-	if (tracee_call_cut_short(&seen) && !handler_due(p, th)) {
-		go_on(ret, th->call_elapsed_ns);
-		return 0;
-	}
 	if ((int64_t)r.orig_rax < 0 || (int64_t)r.rax != -ERESTART_RESTARTBLOCK)
 		return 0;
 	uint64_t nr = r.orig_rax, el = th->call_elapsed_ns;

@@ -436,7 +436,8 @@ void restore_mm_late(struct restore_engine *e, struct restored *p, struct batch 
 			if (v->flags & advices[k].flag)
 				BATCH_CALL(b, "madvise", SYS_madvise, v->start, v->end - v->start, advices[k].advice);
 		if (v->flags & VMA_FLAG__VMA_LOCKED) {
-			int c = BATCH_CALL(b, "mlock", SYS_mlock2, v->start, v->end - v->start, 1);
+			int c = BATCH_CALL(b, "mlock", SYS_mlock2, v->start, v->end - v->start,
+					   v->flags & VMA_FLAG__VMA_LOCK_ON_FAULT ? 1 : 0);
 			batch_may_fail(b, c); /* beyond RLIMIT_MEMLOCK where it once was allowed */
 		}
 		for (size_t k = 0; k + 1 < v->n_guard; k += 2)

@@ -249,7 +249,7 @@ static int final_registers(struct restore_engine *e, struct restored *p, size_t 
 	memcpy(&regs, th->regs.data, sizeof regs);
 	if (regs.cs != 0x33)
 		return error_set(err, -ENOTSUP, "E_I386", "thread %d is a 32-bit program", th->tid);
-	r = restore_call(t, p->p, th, &regs, err);
+	r = restore_call(t, th, &regs, err);
 	if (r < 0)
 		return r;
 	t->regs = regs;
@@ -263,46 +263,25 @@ static int final_registers(struct restore_engine *e, struct restored *p, size_t 
 		r = tracee_set_regs(t, &regs);
 	if (r == 0)
 		r = tracee_set_xstate(t, th->xstate.data, th->xstate.len);
-	if (r == 0)
-		r = tracee_set_regs(t, &regs);
-	if (r == 0)
+	t->elapsed_ns = th->call_elapsed_ns;
+	if (r == 0 && tracee_must_reenter(&regs) && !p->p->stop_signal)
+		r = tracee_reenter(t, &regs, th->sigmask);
+	else if (r == 0 && (r = tracee_set_regs(t, &regs)) == 0)
 		r = tracee_set_mask(t, th->sigmask);
 	t->worked_in = false;
 	return r < 0 ? error_sys(err, r, "cannot set the registers of thread %d", th->tid) : 0;
 }
 
-/* Does a later process share this address space? Then it takes the scratch memory away. */
-static bool mm_used_later(const struct restore_engine *e, size_t i)
+/* Does an earlier process share this address space? Then it takes the scratch memory away. */
+static bool mm_used_earlier(const struct restore_engine *e, size_t i)
 {
-	for (size_t k = i + 1; k < e->plan.n; k++)
+	if (e->at[i].owns_mm)
+		return false;
+	for (size_t k = 0; k < i; k++)
 		if (e->at[k].mm && e->at[k].mm == e->at[i].mm && is_live(&e->at[k]))
 			return true;
 	return false;
 }
-
-int restore_registers(struct restore_engine *e, struct pidspace_error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < e->plan.n && r == 0; i++) {
-		struct restored *p = &e->at[i];
-		if (!is_live(p))
-			continue;
-		size_t first = first_live(p->p);
-		bool later = mm_used_later(e, i);
-		for (size_t k = p->p->n_thread; k-- > 0 && r == 0;) {
-			if (p->p->thread[k]->dead)
-				r = end_leader(p, k, err);
-			else if (k != first)
-				r = final_registers(e, p, k, false, err);
-		}
-		if (r == 0)
-			r = final_registers(e, p, first, !later, err);
-	}
-	return r;
-}
-
-/* --- letting go --- */
 
 /* Job control had stopped it: stop it again, so that it still is after we have left. */
 static int stop_again(struct restored *p, struct pidspace_error *err)
@@ -329,6 +308,64 @@ static int stop_again(struct restored *p, struct pidspace_error *err)
 	return r < 0 ? error_sys(err, r, "process %d is gone", p->p->pid) : 0;
 }
 
+/* A stop that the parent had been told of already is not told again: take the news from its wait queue, and
+ * the SIGCHLD that came with it. The parent has not got its final registers yet. */
+static int hush_parent(struct restore_engine *e, struct restored *p, struct pidspace_error *err)
+{
+	struct restored *q = p->step->parent >= 0 ? &e->at[p->step->parent] : NULL;
+	uint64_t set = UINT64_C(1) << (SIGCHLD - 1), zero[2] = {};
+	struct batch b = {};
+	int r;
+
+	if (!q || !is_live(q) || !p->p->stop_signal)
+		return 0;
+	size_t k = first_live(q->p);
+	if (p->p->stop_reported)
+		batch_may_fail(&b, BATCH_CALL(&b, "waitid", SYS_waitid, P_PID, p->p->pid, 0,
+					      WSTOPPED | WNOHANG | __WALL, 0));
+	if (!has_pending(q->p, q->p->thread[k], SIGCHLD)) {
+		size_t s = batch_in(&b, &set, sizeof set), z = batch_in(&b, zero, sizeof zero);
+		batch_may_fail(&b, BATCH_CALL(&b, "rt_sigtimedwait", SYS_rt_sigtimedwait, BATCH_DATA(s), 0,
+					      BATCH_DATA(z), 8));
+	}
+	r = batch_run(&q->threads[k], &b, err);
+	batch_done(&b);
+	return r;
+}
+
+static int registers_of(struct restore_engine *e, size_t i, struct pidspace_error *err)
+{
+	struct restored *p = &e->at[i];
+	size_t first = first_live(p->p);
+	int r = 0;
+
+	for (size_t k = p->p->n_thread; k-- > 0 && r == 0;) {
+		if (p->p->thread[k]->dead)
+			r = end_leader(p, k, err);
+		else if (k != first)
+			r = final_registers(e, p, k, false, err);
+	}
+	/* The scratch memory goes with the last one that lives in it. */
+	if (r == 0)
+		r = final_registers(e, p, first, !mm_used_earlier(e, i), err);
+	if (r == 0)
+		r = stop_again(p, err);
+	return r == 0 ? hush_parent(e, p, err) : r;
+}
+
+/* Children first: a stopped child's parent still has something to do. */
+int restore_registers(struct restore_engine *e, struct pidspace_error *err)
+{
+	int r = 0;
+
+	for (size_t i = e->plan.n; i-- > 0 && r == 0;)
+		if (is_live(&e->at[i]))
+			r = registers_of(e, i, err);
+	return r;
+}
+
+/* --- letting go --- */
+
 static int drop_exitkill(struct restore_engine *e, bool init, struct pidspace_error *err)
 {
 	for (size_t i = 0; i < e->plan.n; i++) {
@@ -347,9 +384,6 @@ int restore_release(struct restore_engine *e, struct pidspace_error *err)
 {
 	int r = 0;
 
-	for (size_t i = e->plan.n; i-- > 0 && r == 0;)
-		if (is_live(&e->at[i]))
-			r = stop_again(&e->at[i], err);
 	/* If we die before init's option is dropped, init dies and everything with it; after that, all live. */
 	if (r == 0)
 		r = drop_exitkill(e, false, err);

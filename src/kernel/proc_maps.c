@@ -19,6 +19,7 @@ static const struct {
 	{"nr", PROC_MAP_NORESERVE},  {"ht", PROC_MAP_HUGETLB},   {"io", PROC_MAP_IO},
 	{"pf", PROC_MAP_PFN},        {"um", PROC_MAP_UFFD},      {"uw", PROC_MAP_UFFD},
 	{"ui", PROC_MAP_UFFD},       {"sl", PROC_MAP_SEALED},
+	{"lf", PROC_MAP_LOCKED_ON_FAULT},
 };
 
 static uint64_t hex(char **p)

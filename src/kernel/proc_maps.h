@@ -24,6 +24,7 @@ enum proc_map_flag { /* what VmFlags says, two letters there */
 	PROC_MAP_PFN = 1 << 15,         /* pf */
 	PROC_MAP_UFFD = 1 << 16,        /* um, uw, ui */
 	PROC_MAP_SEALED = 1 << 17,      /* sl */
+	PROC_MAP_LOCKED_ON_FAULT = 1 << 18, /* lf */
 };
 
 struct proc_map {

@@ -25,10 +25,9 @@ static void signals_ask(struct task_view *v, struct batch *b)
 	size_t at = batch_out(b, 65 * sizeof(struct kernel_sigaction));
 	v->q.actions = at;
 	/* All answers lie in one block: it belongs to the first call, and calls of one batch round
-	 * share their data. SigIgn and SigCgt tell which signals are worth asking for. */
-	uint64_t not_default = v->status->ignored | v->status->caught;
+	 * share their data. All are asked: SIG_DFL too can have a mask and flags. */
 	for (int s = 1; s < 65; s++)
-		if (not_default >> (s - 1) & 1)
+		if (s != SIGKILL && s != SIGSTOP)
 			BATCH_CALL(b, "rt_sigaction", SYS_rt_sigaction, s, 0,
 				   BATCH_DATA(at + (size_t)s * sizeof(struct kernel_sigaction)), 8);
 }
@@ -65,7 +64,7 @@ static int take_actions(struct task_view *v, const struct batch *b)
 	VEC(SignalAction *) out = {};
 
 	for (int s = 1; s < 65; s++) {
-		if (!sa[s].handler && !sa[s].flags)
+		if (!sa[s].handler && !sa[s].flags && !sa[s].mask)
 			continue;
 		SignalAction **slot = vec_push(&out), *a = malloc(sizeof *a);
 		if (!slot || !a)

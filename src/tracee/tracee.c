@@ -7,9 +7,13 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kernel/sys.h"
+
+/* include/linux/errno.h, seen only in a stopped task's registers. */
+#define ERESTARTNOHAND 514
 
 #define STOP_EVENT(status) ((unsigned)(status) >> 16)
 
@@ -168,14 +172,12 @@ int tracee_set_mask(struct tracee *t, uint64_t mask)
 	return ptrace(SYS_PTRACE_SETSIGMASK, t->tid.n, sizeof mask, &mask) < 0 ? -errno : 0;
 }
 
-bool tracee_call_cut_short(const struct tracee *t)
+/* Calls that a stop turns into EINTR although no handler is due; with a handler due EINTR is what they answer
+ * when they are entered again, so there is nothing to decide here. */
+static bool cut_short(const struct user_regs_struct *r)
 {
-	if ((long)t->regs.rax != -EINTR)
-		return false;
-	switch ((long)t->regs.orig_rax) {
+	switch ((long)r->orig_rax) {
 	case SYS_epoll_wait:
-	case SYS_epoll_pwait:
-	case SYS_epoll_pwait2:
 	case SYS_semop:
 	case SYS_semtimedop:
 	case SYS_rt_sigtimedwait:
@@ -191,24 +193,98 @@ bool tracee_call_cut_short(const struct tracee *t)
 	case SYS_readv:
 	case SYS_writev:
 	case SYS_io_getevents:
-		return true;
+		return (long)r->rax == -EINTR;
+	/* These wait with a signal mask of their own, which is gone once anything else has run. */
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+	case SYS_ppoll:
+	case SYS_pselect6:
+	case SYS_rt_sigsuspend:
+		return (long)r->rax == -EINTR || (long)r->rax == -ERESTARTNOHAND;
 	}
 	return false;
 }
 
+bool tracee_must_reenter(const struct user_regs_struct *r)
+{
+	return cut_short(r);
+}
+
+static uint64_t left(uint64_t asked, uint64_t elapsed)
+{
+	return elapsed < asked ? asked - elapsed : 1000;
+}
+
+/* The time-out at *address, less what has passed, put where nobody looks: below the red zone. Nothing but
+ * the call itself runs before it is read. */
+static void shorten(const struct tracee *t, const struct user_regs_struct *r, unsigned long long *address)
+{
+	struct timespec ts;
+	uint64_t at = r->rsp - 256, ns;
+
+	if (!*address || !t->elapsed_ns || tracee_read(t, *address, &ts, sizeof ts) < 0)
+		return;
+	ns = left((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec, t->elapsed_ns);
+	ts.tv_sec = (time_t)(ns / 1000000000);
+	ts.tv_nsec = (long)(ns % 1000000000);
+	if (tracee_write(t, at, &ts, sizeof ts) == 0)
+		*address = at;
+}
+
+static void shorten_timeout(const struct tracee *t, struct user_regs_struct *r)
+{
+	switch ((long)r->rax) {
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+		if ((int)r->r10 > 0 && t->elapsed_ns)
+			r->r10 = (left((uint64_t)(int)r->r10 * 1000000, t->elapsed_ns) + 999999) / 1000000;
+		break;
+	case SYS_rt_sigtimedwait:
+		shorten(t, r, &r->rdx);
+		break;
+	case SYS_semtimedop:
+	case SYS_epoll_pwait2:
+		shorten(t, r, &r->r10);
+		break;
+	case SYS_recvmmsg:
+	case SYS_io_getevents:
+		shorten(t, r, &r->r8);
+		break;
+	}
+}
+
+int tracee_reenter(struct tracee *t, const struct user_regs_struct *regs, uint64_t mask)
+{
+	struct user_regs_struct r = *regs;
+	int status, e;
+
+	r.rax = r.orig_rax;
+	r.rip -= 2;
+	r.orig_rax = (unsigned long)-1;
+	shorten_timeout(t, &r);
+	e = tracee_set_regs(t, &r);
+	if (e == 0)
+		e = tracee_set_mask(t, ~UINT64_C(0));
+	for (;;) {
+		if (e < 0)
+			return e;
+		if (ptrace(PTRACE_SYSCALL, t->tid.n, NULL, NULL) < 0)
+			return -errno;
+		e = tracee_wait(t, &status);
+		if (e == 0 && !STOP_EVENT(status) && (WSTOPSIG(status) & 0x7f) == SIGTRAP)
+			break;
+	}
+	t->state = TRACEE_STOPPED;
+	return tracee_set_mask(t, mask);
+}
+
 int tracee_put_back(struct tracee *t)
 {
-	struct user_regs_struct r = t->regs;
-
-	if (tracee_call_cut_short(t)) {
-		/* Unless a handler is due, the wait goes on: step back onto the syscall instruction. */
-		r.rax = r.orig_rax;
-		r.rip -= 2;
-		r.orig_rax = (unsigned long)-1;
-	} else if (!t->worked_in) {
+	if (cut_short(&t->regs) && !t->group_stop)
+		return tracee_reenter(t, &t->regs, t->sigmask);
+	if (!t->worked_in)
 		return 0;
-	}
-	if (ptrace(PTRACE_SETREGS, t->tid.n, NULL, &r) < 0 || tracee_set_mask(t, t->sigmask) < 0)
+	if (ptrace(PTRACE_SETREGS, t->tid.n, NULL, &t->regs) < 0 || tracee_set_mask(t, t->sigmask) < 0)
 		return -errno;
 	t->worked_in = false;
 	return 0;

@@ -8,7 +8,8 @@
  * Stops are of the PTRACE_SEIZE kind. We leave a task only from a stop inside the kernel's signal
  * delivery (an interrupt trap, a group stop, or the delivery of a signal we drop): there the kernel
  * itself restarts the interrupted system call from the registers it finds, so putting the registers
- * back is all it takes (arch/x86/kernel/signal.c arch_do_signal_or_restart). */
+ * back is all it takes (arch/x86/kernel/signal.c arch_do_signal_or_restart). Calls that have to be entered again
+ * are left from their entry stop instead, see tracee_reenter(). */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct tracee {
 	int wait_status;             /* once gone */
 	struct user_regs_struct regs; /* at the stop */
 	uint64_t sigmask;            /* at the stop */
+	uint64_t elapsed_ns;         /* how long it had waited in the call it was stopped in; 0: unknown */
 	int done_signal;             /* raised by a batch to hand control back; see batch.c */
 	uint64_t stub;               /* address of the stub, 0: no scratch memory */
 	uint64_t slot;               /* its own piece of scratch memory */
@@ -73,7 +75,13 @@ int tracee_set_xstate(const struct tracee *t, const void *buf, size_t len);
 int tracee_set_regs(struct tracee *t, const struct user_regs_struct *r);
 int tracee_set_mask(struct tracee *t, uint64_t mask);
 
-/* True when a stop made this call answer -EINTR although it should go on waiting. */
-bool tracee_call_cut_short(const struct tracee *t);
+/* Is the task in a call that a stop ends although it should go on waiting, or that waits under a signal
+ * mask of its own? Then putting registers back is not enough: */
+bool tracee_must_reenter(const struct user_regs_struct *r);
+
+/* Makes the task enter the call of these registers again and leaves it at the entry stop with this mask, so
+ * that nothing comes between: no signal is delivered before the call itself looks. Time-outs are shortened by
+ * t->elapsed_ns (the caller's register keeps the shorter value). Leave by PTRACE_DETACH. */
+int tracee_reenter(struct tracee *t, const struct user_regs_struct *regs, uint64_t mask);
 
 #define TRACEE_XSTATE_MAX 16384
