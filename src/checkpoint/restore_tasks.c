@@ -112,6 +112,32 @@ static int quiet_signal(const Process *p, const Thread *th)
 	return SIGURG;
 }
 
+/* The number below the k-th under which the same description is open in this table already, or -1. */
+static int number_before(const FdTable *t, size_t k)
+{
+	for (size_t i = 0; i < k; i++)
+		if (t->fd[i]->file == t->fd[k]->file)
+			return (int)t->fd[i]->number;
+	return -1;
+}
+
+/* Opens path as number, by way of one above all numbers of the tree (dup3(2) refuses equal ones). What is
+ * up there goes with the pool. */
+static void open_at(struct restore_engine *e, const char *path, int flags, int64_t pos, const Descriptor *d,
+		    struct batch *b)
+{
+	size_t at = batch_str(b, path);
+	int open = BATCH_CALL(b, "open", SYS_openat, AT_FDCWD, BATCH_DATA(at), flags | O_CLOEXEC, 0);
+	int high = BATCH_CALL(b, "fcntl(F_DUPFD)", SYS_fcntl, 0, F_DUPFD_CLOEXEC, e->sock_inside);
+
+	batch_use(b, high, 0, open);
+	batch_use(b, BATCH_CALL(b, "close", SYS_close, 0), 0, open);
+	int dup = BATCH_CALL(b, "dup3", SYS_dup3, 0, d->number, d->cloexec ? O_CLOEXEC : 0);
+	batch_use(b, dup, 0, high);
+	if (pos)
+		batch_may_fail(b, BATCH_CALL(b, "lseek", SYS_lseek, d->number, pos, SEEK_SET));
+}
+
 /* Descriptors that only a task of the tree can open (/dev/tty). */
 static int add_late_files(struct restore_engine *e, struct restored *p, struct batch *b,
 			  struct pidspace_error *err)
@@ -120,18 +146,18 @@ static int add_late_files(struct restore_engine *e, struct restored *p, struct b
 		const Descriptor *d = p->fds->fd[k];
 		const OpenFile *f = d->file && d->file <= e->open_files.n ? e->open_files.at[d->file - 1] : NULL;
 		const struct fd_kind *kind = f ? fd_kind_by_id(f->kind) : NULL;
+		int flags, r, before = number_before(p->fds, k);
 		const char *path;
-		int flags, r;
 		if (!kind || !kind->late_open)
 			continue;
+		if (before >= 0) {
+			BATCH_CALL(b, "dup3", SYS_dup3, before, d->number, d->cloexec ? O_CLOEXEC : 0);
+			continue;
+		}
 		r = kind->late_open(e->r, f, &path, &flags);
 		if (r < 0)
 			return error_sys(err, r, "cannot open file %u again", f->id);
-		size_t at = batch_str(b, path);
-		int open = BATCH_CALL(b, "open", SYS_openat, AT_FDCWD, BATCH_DATA(at), flags | O_CLOEXEC, 0);
-		int dup = BATCH_CALL(b, "dup3", SYS_dup3, 0, d->number, d->cloexec ? O_CLOEXEC : 0);
-		batch_use(b, dup, 0, open);
-		batch_use(b, BATCH_CALL(b, "close", SYS_close, 0), 0, open);
+		open_at(e, path, flags, f->pos, d, b);
 	}
 	return 0;
 }
