@@ -240,7 +240,8 @@ int restore_keep_frame(struct restore *r, uint32_t type, const void *body, size_
 		free(copy);
 		return -ENOMEM;
 	}
-	memcpy(copy, body, len);
+	if (len)
+		memcpy(copy, body, len);
 	*f = (struct kept_frame){.type = (uint16_t)type, .id = id, .body = copy, .len = len};
 	return 0;
 }
