@@ -1,11 +1,13 @@
 #include "container/monitor.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "base/error.h"
@@ -63,6 +65,46 @@ int monitor_add_external(struct monitor *m, const char *name, int fd)
 	e->fd = -1;
 	e->is_stdio = true;
 	return 0;
+}
+
+/* The container's number of the parent, from /proc/PID/stat; -1: gone. */
+static pid_t parent_of(const struct space *s, const char *pid)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[300], *at;
+	int parent;
+
+	snprintf(path, sizeof path, "%s/stat", pid);
+	if (fd_slurp_at(s->proc_fd, path, &text, NULL) < 0)
+		return -1;
+	at = strrchr(text, ')');
+	return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : -1;
+}
+
+int monitor_find_furthers(struct monitor *m)
+{
+	int fd = openat(m->space.proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+
+	if (!dir)
+		return -errno;
+	while (r >= 0 && (d = readdir(dir))) {
+		struct further *f;
+		struct task_ref ref;
+		pid_t pid = atoi(d->d_name);
+
+		if (pid <= 1 || parent_of(&m->space, d->d_name) != 0 ||
+		    space_ref(&m->space, vpid_of(pid), &ref) < 0)
+			continue;
+		f = vec_push(&m->furthers);
+		if (f)
+			*f = (struct further){.ref = ref, .client = -1};
+		else
+			r = -ENOMEM;
+	}
+	closedir(dir);
+	return r;
 }
 
 /* --- ends --- */
@@ -124,10 +166,13 @@ static void handle_signals(struct monitor *m)
 static void accept_client(struct monitor *m)
 {
 	int fd = accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	const struct timeval patience = {.tv_sec = 5};
 	struct client *c;
 
 	if (fd < 0)
 		return;
+	/* A command that was stopped (^Z) must not stop the monitor with it. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	c = control_peer_allowed(fd) ? vec_push(&m->clients) : NULL;
 	if (!c) {
 		close(fd);
@@ -232,7 +277,9 @@ static void settle(struct monitor *m)
 {
 	struct record *r = &m->entry->record;
 
-	if (m->checkpointed || r->remove) {
+	if (m->checkpointed)
+		return; /* removed already */
+	if (r->remove) {
 		entry_remove(m->entry);
 	} else {
 		r->state = PIDSPACE_STOPPED;

@@ -47,6 +47,10 @@ int monitor_open_log(struct monitor *m, struct pidspace_error *err);
 /* Remembers fd's identity as the external `name`. */
 int monitor_add_external(struct monitor *m, const char *name, int fd);
 
+/* After a restore: processes without a parent inside (started by exec before) are our children now
+ * and wait for us to reap them, or the namespace could never end. */
+int monitor_find_furthers(struct monitor *m);
+
 /* Runs until the container has ended or was checkpointed away, then settles the entry: removed, or
  * stopped with its status. Everything is closed afterwards but the entry, which stays the caller's. */
 void monitor_run(struct monitor *m);

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -30,12 +33,27 @@ static void remember_stdio(struct monitor *m, const struct control_message *q)
 		monitor_add_external(m, names[i], q->fds[i]);
 }
 
+/* Where init is, if that still exists. */
+static const char *init_directory(const struct monitor *m, char buf[PATH_MAX])
+{
+	char path[PATH_MAX + 8];
+	struct stat st;
+	ssize_t n = readlinkat(m->space.proc_fd, "1/cwd", buf, PATH_MAX - 1);
+
+	if (n <= 0)
+		return NULL;
+	buf[n] = 0;
+	snprintf(path, sizeof path, "1/root%s", buf);
+	return fstatat(m->space.proc_fd, path, &st, 0) == 0 && S_ISDIR(st.st_mode) ? buf : NULL;
+}
+
 static int start_further(struct monitor *m, const struct control_message *q, struct task_ref *ret,
 			 int *ret_master, struct pidspace_error *err)
 {
 	_cleanup_close_ int ours = -1;
 	struct launch l = {.argv = q->argv, .env = q->env, .terminal = q->head.terminal,
 			   .cwd = *q->cwd ? q->cwd : NULL, .stdio = {-1, -1, -1}};
+	char cwd[PATH_MAX];
 	int r;
 
 	if (!q->argv[0])
@@ -44,6 +62,8 @@ static int start_further(struct monitor *m, const struct control_message *q, str
 		l.stdio[i] = q->fds[i];
 	if (q->head.detach)
 		l.stdio[1] = l.stdio[2] = m->log_fd;
+	if (!l.cwd)
+		l.cwd = init_directory(m, cwd);
 	r = launch_prepare(&l, &ours, err);
 	if (r < 0)
 		return r;
@@ -120,14 +140,17 @@ static int serve_resume(struct monitor *m, struct pidspace_error *err)
 
 struct audience {
 	int fd;
-	const struct monitor *monitor;
 };
 
 static void send_progress(void *arg, const struct engine_stats *st)
 {
 	struct audience *a = arg;
 	struct control_reply r = {.type = CONTROL_PROGRESS};
+	struct pollfd p = {.fd = a->fd, .events = POLLOUT};
 
+	/* news that nobody reads are not worth waiting for while the tree stands still */
+	if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLOUT))
+		return;
 	describe_progress(st, false, &r);
 	control_reply(a->fd, &r, NULL, 0);
 }
@@ -157,7 +180,7 @@ static int save_stopped(struct monitor *m, const struct control_message *q, stru
 {
 	bool check = q->head.type == CONTROL_CHECK;
 	_cleanup_free_ void *body = NULL;
-	struct audience a = {.fd = c->fd, .monitor = m};
+	struct audience a = {.fd = c->fd};
 	struct checkpoint_options o = {
 		.space = &m->space,
 		.image_fd = check ? -1 : q->fds[0],
@@ -199,6 +222,8 @@ static int freeze_and_save(struct monitor *m, const struct control_message *q, s
 		m->checkpointed = m->ended = true;
 		if (m->init_is_child)
 			waitpid(m->space.init.host.n, &m->exit_status, __WALL);
+		/* gone before the command that asked for it returns */
+		entry_remove(m->entry);
 	}
 	return r;
 }

@@ -212,7 +212,9 @@ static int restore_tree(struct comeback *c, struct pidspace_error *err)
 	if (r < 0)
 		return r;
 	c->monitor.init_is_child = true;
-	return take_console(c, err);
+	r = monitor_find_furthers(&c->monitor);
+	return r < 0 ? error_sys(err, r, "cannot look after the container's processes")
+		     : take_console(c, err);
 }
 
 static void finish_start(struct comeback *c, int inner[3])
@@ -280,7 +282,7 @@ static void restore_detached(void *arg, int sock)
 		describe_stats(&c->stats, true, &done.stats);
 	control_reply(sock, &done, NULL, 0);
 	close(sock);
-	fd_closep((int *)&c->options->image_fd);
+	close(c->options->image_fd);
 	if (r >= 0 && chdir("/") == 0)
 		monitor_run(&c->monitor);
 }
