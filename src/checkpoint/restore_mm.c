@@ -402,7 +402,8 @@ int restore_mm_words(struct restore_engine *e, struct restored *p, struct batch 
 	struct restored *f = p->step->forker >= 0 ? &e->at[p->step->forker] : NULL;
 	if (f && f->mm && m->parent == f->mm->id && same_words(m, f->mm))
 		return 0;
-	if (m->exe && !(f && f->mm && m->parent == f->mm->id && f->mm->exe == m->exe)) {
+	/* A forked process has its forker's; setting it anew is EBUSY while it is mapped. */
+	if (m->exe && !(f && f->mm && f->mm->exe == m->exe)) {
 		int fd = restore_pool_mapped(e, m->exe);
 		if (fd >= 0)
 			w.exe_fd = (uint32_t)fd;

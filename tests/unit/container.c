@@ -353,9 +353,11 @@ static int monitor_killed_body(void)
 	CHECK(start(p, "web", SH("exec sleep 1000"), true) == 0);
 	CHECK(pidspace_state(p, "web", &before, &err) == 0);
 	CHECK(kill(before.monitor_host_pid, SIGKILL) == 0 && kill(before.host_pid, SIGKILL) == 0);
+	struct pidspace_run o = {.name = "web", .argv = SH("exit 0"), .detach = true, .remove = true,
+				 .stdio = {-1, -1, -1}};
 	do
-		status = start(p, "web", SH("exit 0"), true);
-	while (status == -EEXIST);
+		status = pidspace_run(p, &o, NULL, &err);
+	while (status == -EEXIST); /* init is not dead at once */
 	CHECK(status == 0);
 	while (pidspace_state(p, "web", &after, &err) >= 0)
 		;
