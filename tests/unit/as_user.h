@@ -19,7 +19,7 @@
 		}                                                                                  \
 	} while (0)
 
-static int run_as(bool ordinary, int (*body)(void))
+static inline int run_as(bool ordinary, int (*body)(void))
 {
 	int status, result = -1;
 	pid_t pid, gone;
