@@ -198,11 +198,18 @@ static bool parent_lends(const struct saved_mm *p, uint64_t address)
 	return false;
 }
 
+/* Reads the same pages of child and parent into c->a and c->b. */
+static bool read_both(struct compare *c, uint64_t start, size_t n)
+{
+	return collect_read(c->child, start, c->a, n * PAGE) == 0 &&
+	       collect_read(c->parent, start, c->b, n * PAGE) == 0;
+}
+
 /* Compares up to 512 pages at start; same[i] tells which are the parent's. */
 static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same)
 {
 	int r = read_pagemap(c->child, start, n, c->mine);
-	bool any = false, have = false;
+	bool any = false, all;
 
 	if (r == 0)
 		r = read_pagemap(c->parent, start, n, c->theirs);
@@ -214,19 +221,20 @@ static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same
 		/* With the privilege to see page frames there is nothing to compare. */
 		if (same[i] && (m & PM_PFN) && (t & PM_PFN)) {
 			same[i] = (m & PM_PFN) == (t & PM_PFN);
+			c->mine[i] = 0;
 			continue;
 		}
 		any |= same[i];
 	}
-	for (size_t i = 0; any && i < n; i++) {
-		if (!same[i] || (c->mine[i] & PM_PFN))
-			continue;
-		if (!have) {
-			have = collect_read(c->child, start, c->a, n * PAGE) == 0 &&
-			       collect_read(c->parent, start, c->b, n * PAGE) == 0;
-			any = have;
-		}
-		same[i] = have && !memcmp(c->a + i * PAGE, c->b + i * PAGE, PAGE);
+	if (!any)
+		return 0;
+	/* The parent may lack some of the range; then page by page. */
+	all = read_both(c, start, n);
+	for (size_t i = 0; i < n; i++) {
+		size_t at = all ? i * PAGE : 0;
+		if (same[i] && c->mine[i])
+			same[i] = (all || read_both(c, start + i * PAGE, 1)) &&
+				  !memcmp(c->a + at, c->b + at, PAGE);
 	}
 	return 0;
 }
