@@ -45,6 +45,23 @@ static uint32_t share_id(struct share_list *l, struct hpid who, int type, uint32
 	return next;
 }
 
+/* A descriptor of what is behind mapping m, though it has no name: root may open it, others need one that
+ * is open somewhere in the tree. -1: none. */
+static int nameless_fd(struct save *s, const struct saved_mm *mm, const struct proc_map *m)
+{
+	char path[80];
+
+	snprintf(path, sizeof path, "%d/map_files/%llx-%llx", mm->owner->m->pid, (unsigned long long)m->start,
+		 (unsigned long long)m->end);
+	int fd = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	vec_each(f, &s->files)
+		if (f->st.st_dev == m->dev && f->st.st_ino == m->ino && f->local >= 0)
+			return fcntl(f->local, F_DUPFD_CLOEXEC, 3);
+	return -1;
+}
+
 static int mapped_file(struct save *s, struct saved_mm *mm, const struct proc_map *m, bool writable,
 		       uint32_t *ret_id, struct pidspace_error *err)
 {
@@ -69,12 +86,10 @@ static int mapped_file(struct save *s, struct saved_mm *mm, const struct proc_ma
 		if (fd == -ESTALE)
 			fd = openat(s->root_fd, m->name[0] == '/' ? m->name + 1 : m->name, O_PATH | O_CLOEXEC);
 	} else {
-		char path[80];
-		snprintf(path, sizeof path, "%d/map_files/%llx-%llx", mm->owner->m->pid,
-			 (unsigned long long)m->start, (unsigned long long)m->end);
-		fd = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0 && deleted_save(s, NULL, fd, m->name, &deleted, err) < 0)
-			return err->status == -ENOTSUP ? 1 : err->status;
+		fd = nameless_fd(s, mm, m);
+		int r = fd < 0 ? 0 : deleted_save(s, NULL, fd, m->name, &deleted, err);
+		if (r < 0)
+			return r == -ENOTSUP ? 0 : r; /* it is among the refusals */
 		deleted++;
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -112,23 +127,6 @@ static const struct {
 	{PROC_MAP_RANDOM, VMA_FLAG__VMA_RANDOM},         {PROC_MAP_NORESERVE, VMA_FLAG__VMA_NORESERVE},
 	{PROC_MAP_MAYWRITE, VMA_FLAG__VMA_MAYWRITE},     {PROC_MAP_LOCKED_ON_FAULT, VMA_FLAG__VMA_LOCK_ON_FAULT},
 };
-
-/* A descriptor of the shared memory object behind mapping m: root may open it, others need one that is
- * open somewhere in the tree. -1: none. */
-static int shared_memory_fd(struct save *s, const struct saved_mm *mm, const struct proc_map *m)
-{
-	char path[80];
-
-	snprintf(path, sizeof path, "%d/map_files/%llx-%llx", mm->owner->m->pid, (unsigned long long)m->start,
-		 (unsigned long long)m->end);
-	int fd = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
-	vec_each(f, &s->files)
-		if (f->st.st_dev == m->dev && f->st.st_ino == m->ino && f->local >= 0)
-			return dup(f->local);
-	return -1;
-}
 
 static void refuse_map(struct save *s, const struct saved_mm *mm, const struct proc_map *m, const char *code,
 		       const char *why, const char *advice)
@@ -177,7 +175,7 @@ static int classify(struct save *s, struct saved_mm *mm, const struct proc_map *
 		return 0;
 	}
 	if (shm_object_is(m->name) || !strncmp(m->name, "[anon_shmem:", 12)) {
-		_cleanup_close_ int fd = shared_memory_fd(s, mm, m);
+		_cleanup_close_ int fd = nameless_fd(s, mm, m);
 		bool fresh = false;
 		v->kind = VMA_KIND__VMA_SHARED_MEMORY;
 		r = shm_object_save(s, NULL, m->dev, m->ino, m->name, fd, m->offset + m->end - m->start,
