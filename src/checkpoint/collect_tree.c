@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "kinds/terminal.h"
 
 void collect_refuse(struct save *s, struct vpid pid, uint64_t address, const char *code, const char *why,
 		    const char *advice, const char *what_fmt, ...)
@@ -150,6 +151,11 @@ static int add_process(struct save *s, struct frozen *f, size_t at)
 		return 0;
 	}
 	p->m->stop_signal = (uint32_t)p->first->t.group_stop;
+	int tty = p->stat.tty_nr ? terminal_index_of(p->stat.tty_nr) : -1;
+	if (tty >= 0 && p->m->sid) {
+		p->m->tty = tty + 1;
+		p->m->tty_pgrp = p->stat.tpgid;
+	}
 	fill_from_outside(s, p);
 	return 0;
 }

@@ -187,6 +187,9 @@ void restore_refuse(struct restore *r, const char *code, const char *why, const 
 /* Opens a path as the container sees it (openat2 below root_fd). -errno. */
 int restore_open(const struct restore *r, const char *path, int flags, mode_t mode);
 
+/* The same for init, which cannot be doubled: an unnamed pair of sockets made by it (socketpair(2)). */
+int restore_init_socketpair(struct restore *r, int type, int ret_fds[2]);
+
 /* Runs fn(arg) in a short-lived process inside the container's PID namespace whose vpid is pid, with
  * a copy of our descriptors; descriptors that it puts into ret_fds (at most n) come back to us. For
  * objects that remember their maker (SO_PEERCRED). The number is free again afterwards.

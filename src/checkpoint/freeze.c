@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,28 +54,49 @@ static uint64_t exec_start(int proc_fd, const char *path)
 	return ms * 1000000 + frac;
 }
 
-/* What to add to the scheduler's clock to get CLOCK_MONOTONIC. */
-static int64_t sched_clock_offset(void)
-{
-	_cleanup_close_ int self = open("/proc/self", O_DIRECTORY | O_CLOEXEC);
-	uint64_t mine;
+/* What to add to a cpu's clock_task to get CLOCK_MONOTONIC. Every cpu has its own: time stolen by the hypervisor
+ * and by interrupts is left out of it (kernel/sched/core.c update_rq_clock_task()). So we go there and look. */
+struct cpu_clocks {
+	int64_t offset[CPU_SETSIZE];
+	bool known[CPU_SETSIZE];
+	cpu_set_t home;
+	bool away;
+};
 
+static int64_t cpu_clock_offset(struct cpu_clocks *c, int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0 || cpu >= CPU_SETSIZE)
+		return 0;
+	if (c->known[cpu])
+		return c->offset[cpu];
+	_cleanup_close_ int self = open("/proc/self", O_DIRECTORY | O_CLOEXEC);
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof set, &set) == 0)
+		c->away = true;
 	syscall(SYS_sched_yield); /* brings our own exec_start up to date */
-	mine = exec_start(self, "sched");
-	return mine ? (int64_t)(freeze_now() - mine) : 0;
+	uint64_t mine = exec_start(self, "sched");
+	c->offset[cpu] = mine ? (int64_t)(freeze_now() - mine) : 0;
+	c->known[cpu] = true;
+	return c->offset[cpu];
 }
 
-static void note_last_run(const struct frozen *f, struct frozen_task *k, int64_t offset)
+static void note_last_run(const struct frozen *f, struct frozen_task *k, struct cpu_clocks *clocks)
 {
+	struct proc_stat st;
 	char path[64];
 	uint64_t ran;
 
+	if (proc_stat_read(f->space->proc_fd, k->tgid.n, k->tid.n, &st) < 0 || st.state != 'S')
+		return;
 	snprintf(path, sizeof path, "%d/task/%d/sched", k->tgid.n, k->tid.n);
 	ran = exec_start(f->space->proc_fd, path);
-	k->ran_ns = ran ? ran + (uint64_t)offset : 0;
+	k->ran_ns = ran ? ran + (uint64_t)cpu_clock_offset(clocks, st.processor) : 0;
 }
 
-static int add_task(struct frozen *f, struct vpid tgid, struct vpid tid, int64_t offset,
+static int add_task(struct frozen *f, struct vpid tgid, struct vpid tid, struct cpu_clocks *clocks,
 		    struct hpid tgid_host, struct frozen_task **ret)
 {
 	struct frozen_task *k = calloc(1, sizeof *k), **slot;
@@ -93,7 +115,7 @@ static int add_task(struct frozen *f, struct vpid tgid, struct vpid tid, int64_t
 		k->lost = true;
 		return 0;
 	}
-	note_last_run(f, k, offset);
+	note_last_run(f, k, clocks);
 	int r = tracee_seize(&k->t, host, tgid_host, 0);
 	if (r == 0)
 		return 0;
@@ -143,7 +165,7 @@ static bool known_test_set(struct known *k, int n)
 	return was;
 }
 
-static int scan_threads(struct frozen *f, struct known *known, struct vpid tgid, int64_t offset,
+static int scan_threads(struct frozen *f, struct known *known, struct vpid tgid, struct cpu_clocks *clocks,
 			size_t *ret_new, struct pidspace_error *err)
 {
 	struct hpid host = {0};
@@ -162,7 +184,7 @@ static int scan_threads(struct frozen *f, struct known *known, struct vpid tgid,
 			continue;
 		if (!host.n && space_to_host(f->space, tgid, &host) < 0)
 			break;
-		r = add_task(f, tgid, vpid_of(tid), offset, host, &k);
+		r = add_task(f, tgid, vpid_of(tid), clocks, host, &k);
 		if (r == -EPERM)
 			error_set(err, r, "E_TRACED",
 				  "cannot stop task %d (host %d): it is being traced, or it is not ours; end the "
@@ -178,7 +200,7 @@ static int scan_threads(struct frozen *f, struct known *known, struct vpid tgid,
 	return r;
 }
 
-static int scan(struct frozen *f, struct known *known, int64_t offset, size_t *ret_new,
+static int scan(struct frozen *f, struct known *known, struct cpu_clocks *clocks, size_t *ret_new,
 		struct pidspace_error *err)
 {
 	struct dirent *e;
@@ -191,7 +213,7 @@ static int scan(struct frozen *f, struct known *known, int64_t offset, size_t *r
 	while (r == 0 && (e = readdir(d))) {
 		int pid = number(e->d_name);
 		if (pid)
-			r = scan_threads(f, known, vpid_of(pid), offset, ret_new, err);
+			r = scan_threads(f, known, vpid_of(pid), clocks, ret_new, err);
 	}
 	closedir(d);
 	return r;
@@ -291,19 +313,24 @@ int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_erro
 {
 	struct frozen *f = calloc(1, sizeof *f);
 	struct known *known = calloc(1, sizeof *known);
-	int64_t offset = sched_clock_offset();
+	struct cpu_clocks *clocks = calloc(1, sizeof *clocks);
 	size_t fresh;
-	int r = f && known ? 0 : error_sys(err, -ENOMEM, "cannot stop the container");
+	int r = f && known && clocks ? 0 : error_sys(err, -ENOMEM, "cannot stop the container");
 
-	if (r == 0)
+	if (r == 0) {
 		f->space = s;
+		sched_getaffinity(0, sizeof clocks->home, &clocks->home);
+	}
 	do {
 		if (r == 0)
-			r = scan(f, known, offset, &fresh, err);
+			r = scan(f, known, clocks, &fresh, err);
 		if (r == 0)
 			r = wait_all(f, err);
 	} while (r == 0 && fresh);
 	free(known);
+	if (clocks && clocks->away)
+		sched_setaffinity(0, sizeof clocks->home, &clocks->home);
+	free(clocks);
 	if (r < 0) {
 		freeze_release(f);
 		return r;
@@ -330,6 +357,21 @@ static void frozen_free(struct frozen *f)
 	free(f);
 }
 
+/* A wait that only our stop has cut short goes on. */
+static void resume_wait(struct frozen *f, struct frozen_task *k)
+{
+	struct proc_status st;
+
+	if (k->t.state != TRACEE_STOPPED || !tracee_cut_short(&k->t.regs) ||
+	    proc_status_read(f->space->proc_fd, k->tgid.n, k->tid.n, &st) < 0)
+		return;
+	if (!((st.pending | st.shared_pending) & ~k->t.sigmask & st.caught)) {
+		tracee_step_back(&k->t, &k->t.regs);
+		k->t.worked_in = true;
+	}
+	proc_status_done(&st);
+}
+
 void freeze_release(struct frozen *f)
 {
 	if (!f)
@@ -343,6 +385,7 @@ void freeze_release(struct frozen *f)
 				nanosleep(&ms, NULL);
 			}
 		}
+		resume_wait(f, *p);
 		tracee_release(t);
 	}
 	frozen_free(f);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,4 +73,30 @@ int restore_as_pid(struct restore *r, struct vpid pid, int (*fn)(void *arg, int 
 	if (result < 0)
 		return error_sys(err, result, "cannot act as process %d of the container", pid.n);
 	return 0;
+}
+
+int restore_init_socketpair(struct restore *r, int type, int ret_fds[2])
+{
+	struct tracee *t = &r->engine->at[0].t;
+	struct batch b = {};
+	size_t at = batch_out(&b, 2 * sizeof(int));
+	int theirs[2] = {-1, -1}, e;
+
+	BATCH_CALL(&b, "socketpair", SYS_socketpair, AF_UNIX, type | SOCK_CLOEXEC, 0, BATCH_DATA(at));
+	e = batch_run(t, &b, NULL);
+	if (e == 0)
+		memcpy(theirs, batch_bytes(&b, at), sizeof theirs);
+	batch_done(&b);
+	for (int i = 0; i < 2 && e == 0; i++) {
+		ret_fds[i] = sys_pidfd_getfd(r->space->init.pidfd, theirs[i]);
+		e = ret_fds[i] < 0 ? ret_fds[i] : 0;
+	}
+	if (theirs[0] >= 0) {
+		batch_reset(&b);
+		BATCH_CALL(&b, "close", SYS_close, theirs[0]);
+		BATCH_CALL(&b, "close", SYS_close, theirs[1]);
+		batch_run(t, &b, NULL);
+		batch_done(&b);
+	}
+	return e;
 }

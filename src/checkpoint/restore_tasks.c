@@ -246,20 +246,35 @@ int restore_attributes(struct restore_engine *e, struct pidspace_error *err)
 
 /* --- registers --- */
 
-/* A leader that has exited while its threads go on. */
+/* A leader that has exited while its threads go on: its first act will be to exit. Not now, because a zombie
+ * cannot be detached, and its parent would wait for us in vain. */
 static int end_leader(struct restored *p, size_t k, struct pidspace_error *err)
 {
-	struct batch b = {};
-	int r;
+	struct tracee *t = &p->threads[k];
+	struct user_regs_struct r = {};
+	long at = scratch_vdso_syscall(false);
+	int e = ptrace(PTRACE_GETREGS, t->tid.n, NULL, &r) < 0 ? -errno : 0;
 
-	BATCH_CALL(&b, "exit", SYS_exit, 0);
-	r = batch_start(&p->threads[k], &b, err);
-	batch_done(&b);
-	if (r < 0)
-		return r;
-	/* It stays a zombie until its threads are gone, so there is nothing to wait for. */
-	p->threads[k].state = TRACEE_GONE;
-	return 0;
+	r.rip = p->mm->vdso + (uint64_t)at;
+	r.rax = SYS_exit;
+	r.rdi = 0;
+	r.orig_rax = (unsigned long)-1;
+	if (e == 0 && at > 0)
+		e = tracee_set_regs(t, &r);
+	if (e == 0)
+		e = tracee_set_mask(t, ~UINT64_C(0));
+	return e < 0 ? error_sys(err, e, "cannot end the leader of process %d again", p->p->pid) : 0;
+}
+
+/* Will a handler run as soon as the thread does? */
+static bool handler_due(const Process *p, const Thread *th)
+{
+	for (size_t i = 0; i < p->n_action; i++) {
+		const SignalAction *a = p->action[i];
+		if (a->handler > 1 && !(th->sigmask >> (a->signal - 1) & 1) && has_pending(p, th, (int)a->signal))
+			return true;
+	}
+	return false;
 }
 
 static int final_registers(struct restore_engine *e, struct restored *p, size_t k, bool last_in_mm,
@@ -290,6 +305,8 @@ static int final_registers(struct restore_engine *e, struct restored *p, size_t 
 	if (r == 0)
 		r = tracee_set_xstate(t, th->xstate.data, th->xstate.len);
 	t->elapsed_ns = th->call_elapsed_ns;
+	if (tracee_cut_short(&regs) && !handler_due(p->p, th))
+		tracee_step_back(t, &regs);
 	if (r == 0 && tracee_must_reenter(&regs) && !p->p->stop_signal)
 		r = tracee_reenter(t, &regs, th->sigmask);
 	else if (r == 0 && (r = tracee_set_regs(t, &regs)) == 0)
@@ -309,29 +326,43 @@ static bool mm_used_earlier(const struct restore_engine *e, size_t i)
 	return false;
 }
 
-/* Job control had stopped it: stop it again, so that it still is after we have left. */
-static int stop_again(struct restored *p, struct pidspace_error *err)
+/* Runs it until it reports this stop: delivery of a signal, or (event) the stop of its group. */
+static int run_until(struct tracee *t, int deliver, int sig, bool event)
 {
-	struct tracee *t = &p->threads[first_live(p->p)];
-	int sig = (int)p->p->stop_signal, status, r;
+	int status, r;
 
-	if (!sig)
-		return 0;
-	if (sys_tgkill(t->tgid.n, t->tid.n, SIGSTOP) < 0)
-		return error_sys(err, -errno, "cannot stop process %d again", p->p->pid);
 	for (;;) {
-		if (ptrace(PTRACE_CONT, t->tid.n, NULL, NULL) < 0)
-			return error_sys(err, -errno, "cannot stop process %d again", p->p->pid);
+		if (ptrace(PTRACE_CONT, t->tid.n, NULL, (void *)(long)deliver) < 0)
+			return -errno;
 		r = tracee_wait(t, &status);
 		if (r < 0)
-			return error_sys(err, r, "process %d is gone", p->p->pid);
-		if (status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP)
-			break;
+			return r;
+		if ((status >> 16 == PTRACE_EVENT_STOP) == event && WSTOPSIG(status) == sig)
+			return 0;
+		deliver = 0;
 	}
-	/* Delivered as the signal it was stopped by. */
-	ptrace(PTRACE_CONT, t->tid.n, NULL, (void *)SIGSTOP);
-	r = tracee_wait(t, &status);
-	return r < 0 ? error_sys(err, r, "process %d is gone", p->p->pid) : 0;
+}
+
+/* Job control had stopped it: stop it again, so that it still is after we have left. Every thread has to take
+ * part before the group counts as stopped and the parent is told. */
+static int stop_again(struct restored *p, struct pidspace_error *err)
+{
+	size_t first = first_live(p->p);
+	struct tracee *t = &p->threads[first];
+	int r;
+
+	if (!p->p->stop_signal)
+		return 0;
+	/* With the signal unblocked: SIGSTOP always is. */
+	r = sys_tgkill(t->tgid.n, t->tid.n, SIGSTOP);
+	if (r == 0)
+		r = run_until(t, 0, SIGSTOP, false);
+	if (r == 0)
+		r = run_until(t, SIGSTOP, SIGSTOP, true);
+	for (size_t k = 0; k < p->p->n_thread && r == 0; k++)
+		if (k != first && !p->p->thread[k]->dead)
+			r = run_until(&p->threads[k], 0, SIGSTOP, true);
+	return r < 0 ? error_sys(err, r, "cannot stop process %d again", p->p->pid) : 0;
 }
 
 /* A stop that the parent had been told of already is not told again: take the news from its wait queue, and

@@ -170,12 +170,20 @@ static int run_in_child(struct step *st, int *ret_fds, size_t n)
 	return k < 0 ? k : got == n ? 0 : -EPROTO;
 }
 
+static int socketpair_step(const struct step *st, int *ret_fds)
+{
+	return socketpair(AF_UNIX, (int)st->u->type | SOCK_CLOEXEC, 0, ret_fds) < 0 ? -errno : 0;
+}
+
 /* The maker's number is kept where it is free; else the socket says that its maker was outside. */
 static int run_as(struct restore *r, int32_t pid, struct step *st, int *ret_fds, size_t n)
 {
 	st->r = r;
 	st->our_uid = geteuid();
 	st->our_gid = getegid();
+	if (pid == 1 && st->fn == socketpair_step && r->engine &&
+	    restore_init_socketpair(r, (int)st->u->type, ret_fds) == 0)
+		return 0;
 	if (pid > 1) {
 		int k = socket_as_pid(r, vpid_of(pid), step_run, st, ret_fds, n);
 		if (k >= 0)
@@ -193,11 +201,6 @@ static int run_as(struct restore *r, int32_t pid, struct step *st, int *ret_fds,
 }
 
 /* --- making --- */
-
-static int socketpair_step(const struct step *st, int *ret_fds)
-{
-	return socketpair(AF_UNIX, (int)st->u->type | SOCK_CLOEXEC, 0, ret_fds) < 0 ? -errno : 0;
-}
 
 /* The name that end `end` has. */
 static const ProtobufCBinaryData *name_of(const UnixSocket *u, uint32_t end)

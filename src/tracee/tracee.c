@@ -172,11 +172,13 @@ int tracee_set_mask(struct tracee *t, uint64_t mask)
 	return ptrace(SYS_PTRACE_SETSIGMASK, t->tid.n, sizeof mask, &mask) < 0 ? -errno : 0;
 }
 
-/* Calls that a stop turns into EINTR although no handler is due; with a handler due EINTR is what they answer
- * when they are entered again, so there is nothing to decide here. */
-static bool cut_short(const struct user_regs_struct *r)
+bool tracee_cut_short(const struct user_regs_struct *r)
 {
+	if ((long)r->rax != -EINTR)
+		return false;
 	switch ((long)r->orig_rax) {
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
 	case SYS_epoll_wait:
 	case SYS_semop:
 	case SYS_semtimedop:
@@ -193,21 +195,17 @@ static bool cut_short(const struct user_regs_struct *r)
 	case SYS_readv:
 	case SYS_writev:
 	case SYS_io_getevents:
-		return (long)r->rax == -EINTR;
-	/* These wait with a signal mask of their own, which is gone once anything else has run. */
-	case SYS_epoll_pwait:
-	case SYS_epoll_pwait2:
-	case SYS_ppoll:
-	case SYS_pselect6:
-	case SYS_rt_sigsuspend:
-		return (long)r->rax == -EINTR || (long)r->rax == -ERESTARTNOHAND;
+		return true;
 	}
 	return false;
 }
 
 bool tracee_must_reenter(const struct user_regs_struct *r)
 {
-	return cut_short(r);
+	long nr = (long)r->orig_rax;
+
+	return (long)r->rax == -ERESTARTNOHAND &&
+	       (nr == SYS_ppoll || nr == SYS_pselect6 || nr == SYS_rt_sigsuspend);
 }
 
 static uint64_t left(uint64_t asked, uint64_t elapsed)
@@ -253,6 +251,14 @@ static void shorten_timeout(const struct tracee *t, struct user_regs_struct *r)
 	}
 }
 
+void tracee_step_back(const struct tracee *t, struct user_regs_struct *r)
+{
+	r->rax = r->orig_rax;
+	r->rip -= 2;
+	r->orig_rax = (unsigned long)-1;
+	shorten_timeout(t, r);
+}
+
 int tracee_reenter(struct tracee *t, const struct user_regs_struct *regs, uint64_t mask)
 {
 	struct user_regs_struct r = *regs;
@@ -261,7 +267,6 @@ int tracee_reenter(struct tracee *t, const struct user_regs_struct *regs, uint64
 	r.rax = r.orig_rax;
 	r.rip -= 2;
 	r.orig_rax = (unsigned long)-1;
-	shorten_timeout(t, &r);
 	e = tracee_set_regs(t, &r);
 	if (e == 0)
 		e = tracee_set_mask(t, ~UINT64_C(0));
@@ -280,7 +285,7 @@ int tracee_reenter(struct tracee *t, const struct user_regs_struct *regs, uint64
 
 int tracee_put_back(struct tracee *t)
 {
-	if (cut_short(&t->regs) && !t->group_stop)
+	if (tracee_must_reenter(&t->regs) && !t->group_stop)
 		return tracee_reenter(t, &t->regs, t->sigmask);
 	if (!t->worked_in)
 		return 0;

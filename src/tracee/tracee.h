@@ -75,13 +75,18 @@ int tracee_set_xstate(const struct tracee *t, const void *buf, size_t len);
 int tracee_set_regs(struct tracee *t, const struct user_regs_struct *r);
 int tracee_set_mask(struct tracee *t, uint64_t mask);
 
-/* Is the task in a call that a stop ends although it should go on waiting, or that waits under a signal
- * mask of its own? Then putting registers back is not enough: */
+/* Did the stop make a call answer -EINTR that would have gone on waiting? (If a handler is due, -EINTR is right
+ * all the same: the caller knows.) Then step back onto the syscall instruction; time-outs are shortened by t->elapsed_ns,
+ * in the register or in memory below the red zone. */
+bool tracee_cut_short(const struct user_regs_struct *r);
+void tracee_step_back(const struct tracee *t, struct user_regs_struct *r);
+
+/* Is it in a call that waits under a signal mask of its own, which is gone once anything else has run? */
 bool tracee_must_reenter(const struct user_regs_struct *r);
 
 /* Makes the task enter the call of these registers again and leaves it at the entry stop with this mask, so
- * that nothing comes between: no signal is delivered before the call itself looks. Time-outs are shortened by
- * t->elapsed_ns (the caller's register keeps the shorter value). Leave by PTRACE_DETACH. */
+ * that nothing comes between: no signal is delivered before the call has set its own. Leave by
+ * PTRACE_DETACH; that wakes the call once, which these calls survive (-ERESTARTNOHAND). */
 int tracee_reenter(struct tracee *t, const struct user_regs_struct *regs, uint64_t mask);
 
 #define TRACEE_XSTATE_MAX 16384
