@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -20,11 +21,22 @@ static const struct cli_option options[] = {
 	{0},
 };
 
-/* What of a JSON value fits into one cell. */
-static char *value_text(struct json_object *v)
+/* What of a JSON value fits into one cell. A member called ..._ns is a time of day if it is large enough
+ * to be one, else a duration. */
+static char *value_text(const char *key, struct json_object *v)
 {
+	size_t len = strlen(key);
+	int64_t n = json_object_get_int64(v);
+	char text[64];
+
 	if (json_object_is_type(v, json_type_string))
 		return table_harmless(cli_strdup(json_object_get_string(v)));
+	if (len > 3 && !strcmp(key + len - 3, "_ns") && n > 1000000000000000000) {
+		time_t s = (time_t)(n / 1000000000);
+		struct tm tm;
+		strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&s, &tm));
+		return cli_strdup(text);
+	}
 	return table_harmless(cli_strdup(json_object_to_json_string_ext(
 		v, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
 }
@@ -56,32 +68,38 @@ static void show_rows(struct json_object *rows)
 		json_object_object_foreach(keys, key, unused) {
 			struct json_object *v = json_object_object_get(json_object_array_get_idx(rows, i), key);
 			(void)unused;
-			table_cell(&t, v ? value_text(v) : cli_strdup(""));
+			table_cell(&t, v ? value_text(key, v) : cli_strdup(""));
 		}
 	}
 	table_print(&t);
 	json_object_put(keys);
 }
 
-static void show_value(struct json_object *v)
+static bool is_empty(struct json_object *v)
 {
-	if (is_table(v)) {
-		show_rows(v);
-	} else if (json_object_is_type(v, json_type_object)) {
-		json_object_object_foreach(v, key, member) {
-			if (is_table(member)) {
-				printf("\n%s:\n", key);
-				show_rows(member);
-				continue;
-			}
-			char *text = value_text(member);
+	if (json_object_is_type(v, json_type_string))
+		return !*json_object_get_string(v);
+	return json_object_is_type(v, json_type_array) && json_object_array_length(v) == 0;
+}
+
+/* An image's JSON is an object of tables, and of objects that say one thing each. */
+static void show_value(struct json_object *object, const char *gap)
+{
+	json_object_object_foreach(object, key, member) {
+		if (is_empty(member))
+			continue;
+		if (is_table(member)) {
+			printf("%s%s:\n", gap, key);
+			show_rows(member);
+			gap = "\n";
+		} else if (json_object_is_type(member, json_type_object)) {
+			show_value(member, gap);
+			gap = "\n";
+		} else {
+			char *text = value_text(key, member);
 			printf("%s: %s\n", key, text);
 			free(text);
 		}
-	} else {
-		char *text = value_text(v);
-		puts(text);
-		free(text);
 	}
 }
 
@@ -110,7 +128,7 @@ static int show_text(struct pidspace_image *image, const char *what)
 	if (strcmp(what, "ps-tree")) {
 		status = fetch(image, what, &v);
 		if (!status)
-			show_value(v);
+			show_value(v, "");
 		json_object_put(v);
 		return status;
 	}

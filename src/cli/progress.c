@@ -74,10 +74,13 @@ void progress_stats(const struct pidspace_stats *s)
 	row("memory", s->memory_ns);
 	row("finish", s->finish_ns);
 	row("total", s->total_ns);
-	row("paused", s->paused_ns);
-	fprintf(stderr, "%-10s %10llu\n%-10s %10llu\n%-10s %10s\n%-10s %10s\n", "processes",
-		(unsigned long long)s->tasks, "threads", (unsigned long long)s->threads, "memory",
-		memory, "image", image);
+	if (s->paused_ns)
+		row("paused", s->paused_ns);
+	fprintf(stderr, "%-10s %10llu\n%-10s %10llu\n%-10s %10s\n", "processes",
+		(unsigned long long)s->tasks, "threads", (unsigned long long)s->threads, "pages",
+		memory);
+	if (s->image_bytes)
+		fprintf(stderr, "%-10s %10s\n", "image", image);
 	free(memory);
 	free(image);
 }

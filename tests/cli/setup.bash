@@ -32,7 +32,7 @@ pidspace() {
 
 # Starts the program in the background; its number goes to $!, and into what teardown kills.
 background() {
-	"$PIDSPACE" --root "$STATE" "$@" 3>&- &
+	"$PIDSPACE" --root "$STATE" "$@" <&0 3>&- & # without <&0 it would be /dev/null
 	PIDS+=($!)
 }
 
