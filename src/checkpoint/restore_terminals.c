@@ -1,6 +1,6 @@
-/* Controlling terminals: a session leader takes its terminal again (TIOCSCTTY, ioctl_tty(2)), and the terminal
- * its foreground group. */
-#include "checkpoint/restore.h"
+/* Controlling terminals: a session leader takes its terminal again as soon as it leads, and once all
+ * groups exist the terminal gets its foreground group. */
+#include "checkpoint/restore_terminals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,40 +10,90 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "kinds/terminal.h"
 
-/* Opened by the leader itself, so that it need not be in its descriptor table. */
-static int take_terminal(struct restored *p, struct pidspace_error *err)
+/* Opens the terminal for the ioctl in between; its number is free again afterwards. */
+static int with_terminal(struct tracee *t, const char *path, const char *what, unsigned long request,
+			 const int32_t *arg, struct pidspace_error *err)
 {
 	struct batch b = {};
-	char path[32];
-	int32_t group = p->p->tty_pgrp;
-
-	snprintf(path, sizeof path, "/dev/pts/%d", p->p->tty - 1);
 	size_t at = batch_str(&b, path);
-	int open = BATCH_CALL(&b, "open of the controlling terminal", SYS_openat, AT_FDCWD, BATCH_DATA(at),
-			      O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
-	batch_use(&b, BATCH_CALL(&b, "ioctl(TIOCSCTTY)", SYS_ioctl, 0, TIOCSCTTY, 0), 0, open);
-	if (group > 0) {
-		/* From outside the foreground group this raises SIGTTOU, which is blocked: then it is allowed. */
-		size_t g = batch_in(&b, &group, sizeof group);
-		int set = BATCH_CALL(&b, "ioctl(TIOCSPGRP)", SYS_ioctl, 0, TIOCSPGRP, BATCH_DATA(g));
-		batch_use(&b, set, 0, open);
-		batch_may_fail(&b, set); /* a group that is gone */
-	}
-	batch_use(&b, BATCH_CALL(&b, "close", SYS_close, 0), 0, open);
-	int r = batch_run(&p->t, &b, err);
+	int fd = BATCH_CALL(&b, "open of the terminal", SYS_openat, AT_FDCWD, BATCH_DATA(at),
+			    O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	size_t value = arg ? batch_in(&b, arg, sizeof *arg) : 0;
+	int call = arg ? BATCH_CALL(&b, what, SYS_ioctl, 0, request, BATCH_DATA(value))
+		       : BATCH_CALL(&b, what, SYS_ioctl, 0, request, 0);
+	batch_use(&b, call, 0, fd);
+	int last = BATCH_CALL(&b, "close", SYS_close, 0);
+	batch_use(&b, last, 0, fd);
+	int r = batch_run(t, &b, err);
 	batch_done(&b);
-	return r < 0 ? error_add(err, r, "session %d", p->p->pid) : 0;
+	return r;
+}
+
+/* 1: the image holds this process's terminal. One that no descriptor inside was open on is not in it:
+ * such a session goes on without. */
+static int known(struct restore_engine *e, const Process *p, char path[static 32],
+		 struct pidspace_error *err)
+{
+	struct pidspace_error ignored;
+
+	if (!p->tty)
+		return 0;
+	snprintf(path, 32, "/dev/pts/%d", p->tty - 1);
+	int fd = terminal_slave(e->r, (uint32_t)p->tty - 1, &ignored);
+	if (fd == -ENOENT)
+		return 0;
+	return fd < 0 ? terminal_slave(e->r, (uint32_t)p->tty - 1, err) : 1;
+}
+
+int restore_take_terminal(struct restore_engine *e, const Process *p, struct tracee *t,
+			  struct pidspace_error *err)
+{
+	char path[32];
+	int r = p->pid == p->sid ? known(e, p, path, err) : 0;
+
+	if (r > 0)
+		r = with_terminal(t, path, "TIOCSCTTY", TIOCSCTTY, NULL, err);
+	return r < 0 ? error_add(err, r, "controlling terminal of process %d", p->pid) : 0;
+}
+
+static const Process *leader_of(const struct restore_engine *e, const Process *p)
+{
+	for (size_t i = 0; i < e->plan.n; i++)
+		if (e->at[i].p->pid == p->sid)
+			return e->at[i].p;
+	return NULL;
+}
+
+static bool group_exists(const struct restore_engine *e, int32_t pgid)
+{
+	for (size_t i = 0; i < e->plan.n; i++)
+		if (e->at[i].p->pgid == pgid && !e->at[i].gone)
+			return true;
+	return false;
 }
 
 int restore_terminals(struct restore_engine *e, struct pidspace_error *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < e->plan.n && r == 0; i++)
-		if (e->at[i].step->leader && e->at[i].p->tty && !e->at[i].gone && e->at[i].mm)
-			r = take_terminal(&e->at[i], err);
-	return r;
+	for (size_t i = 0; i < e->plan.n && r >= 0; i++) {
+		struct restored *p = &e->at[i];
+		const Process *leader;
+		char path[32];
+		if (p->p->state == PROCESS_STATE__PROCESS_ZOMBIE || p->gone)
+			continue;
+		r = p->p->pid == p->p->sid ? known(e, p->p, path, err) : 0;
+		/* A foreground group whose last process has gone cannot be named any more. */
+		if (r > 0 && p->p->tty_pgrp > 0 && group_exists(e, p->p->tty_pgrp))
+			r = with_terminal(&p->t, path, "TIOCSPGRP", TIOCSPGRP, &p->p->tty_pgrp, err);
+		leader = p->p->tty ? NULL : leader_of(e, p->p);
+		/* Forked before its leader took the terminal, or gave it up itself. */
+		if (r >= 0 && leader && leader != p->p && known(e, leader, path, NULL) > 0)
+			r = with_terminal(&p->t, "/dev/tty", "TIOCNOTTY", TIOCNOTTY, NULL, err);
+		if (r < 0)
+			error_add(err, r, "terminal of process %d", p->p->pid);
+	}
+	return r < 0 ? r : 0;
 }

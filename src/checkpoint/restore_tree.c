@@ -1,6 +1,7 @@
 /* Growing the tree by the plan: who forks whom, in which session; then groups; then those leave that
  * were only needed on the way, and zombies die. */
 #include "checkpoint/restore.h"
+#include "checkpoint/restore_terminals.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -188,6 +189,8 @@ static int fork_children(struct restore_engine *e, size_t i, struct pidspace_err
 		r = run_one(&p->t, "setsid", SYS_setsid, 0, 0, NULL, err);
 		p->sid_now = p->pgid_now = p->p->pid;
 	}
+	if (r == 0)
+		r = restore_take_terminal(e, p->p, &p->t, err);
 	if (r == 0)
 		r = clone_some(e, i, PLAN_BY_PARENT, err);
 	if (r == 0)

@@ -37,9 +37,12 @@ static int open_terminal(struct launch *l, struct pidspace_error *err)
 
 	if (master < 0 || unlockpt(master) < 0)
 		return error_sys(err, -errno, "cannot make a terminal in the container");
-	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	/* With O_CLOEXEC the description itself would keep that flag, and fdinfo show it for every
+	 * descriptor of it (ptm_open_peer(), dentry_open()). */
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
 	if (slave < 0)
 		return error_sys(err, -errno, "cannot open the container's terminal");
+	fcntl(slave, F_SETFD, FD_CLOEXEC);
 	/* with an init it is the command's, and stealing it from pid 1 would take a privilege */
 	if (!l->init_wrapper && ioctl(slave, TIOCSCTTY, 0) < 0)
 		return error_sys(err, -errno, "cannot make it the controlling terminal");

@@ -100,19 +100,21 @@ static int make_terminal(struct restore *r, const Terminal *t, struct pidspace_e
 	return 0;
 }
 
-/* A new description of the slave. TIOCGPTPEER goes through the container's own devpts mount. */
+/* A new description of the slave. TIOCGPTPEER goes through the container's own devpts mount. Given
+ * O_CLOEXEC it would leave that in the description's own flags, where fdinfo shows it for every
+ * descriptor (ptm_open_peer(), dentry_open()). */
 static int open_slave(int master, uint32_t flags)
 {
-	int keep = (int)flags & (O_ACCMODE | O_NONBLOCK);
-	int fd = ioctl(master, TIOCGPTPEER, keep | O_NOCTTY | O_CLOEXEC), locked = 0;
+	int how = ((int)flags & (O_ACCMODE | O_NONBLOCK)) | O_NOCTTY, off = 0, locked = 0;
+	int fd = ioctl(master, TIOCGPTPEER, how);
 
 	if (fd < 0 && errno == EIO && ioctl(master, TIOCGPTLCK, &locked) == 0 && locked) {
-		int off = 0;
-
 		ioctl(master, TIOCSPTLCK, &off);
-		fd = ioctl(master, TIOCGPTPEER, keep | O_NOCTTY | O_CLOEXEC);
+		fd = ioctl(master, TIOCGPTPEER, how);
 		ioctl(master, TIOCSPTLCK, &locked);
 	}
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
