@@ -360,6 +360,10 @@ int restore_map(struct restore_engine *e, size_t i, struct pidspace_error *err)
 				drop_not_inherited(e, p, f->mm, &b);
 		} else {
 			r = clear_space(e, p, &b, err);
+			/* The program file can only be set while nothing of the old one is mapped, be it the
+			 * same: before the mappings. */
+			if (r == 0)
+				r = restore_mm_words(e, p, &b);
 			if (r == 0)
 				r = map_all(e, p->mm, &b);
 		}
@@ -367,7 +371,7 @@ int restore_map(struct restore_engine *e, size_t i, struct pidspace_error *err)
 			r = take_inherited(e, p->mm);
 		if (r < 0 && r != -ENOTSUP)
 			error_sys(err, r, "cannot lay out process %d", p->p->pid);
-		if (r == 0)
+		if (r == 0 && related)
 			r = restore_mm_words(e, p, &b);
 	}
 	if (r == 0)
@@ -403,7 +407,7 @@ int restore_mm_words(struct restore_engine *e, struct restored *p, struct batch 
 	if (f && f->mm && m->parent == f->mm->id && same_words(m, f->mm))
 		return 0;
 	/* A forked process has its forker's; setting it anew is EBUSY while it is mapped. */
-	if (m->exe && !(f && f->mm && f->mm->exe == m->exe)) {
+	if (m->exe && !(f && f->mm && m->parent == f->mm->id && f->mm->exe == m->exe)) {
 		int fd = restore_pool_mapped(e, m->exe);
 		if (fd >= 0)
 			w.exe_fd = (uint32_t)fd;
