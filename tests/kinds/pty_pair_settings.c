@@ -10,7 +10,8 @@ static void get(int fd, const char *expect)
 	size_t n = 0;
 
 	while (n < strlen(expect)) {
-		KT_EQ(KT_SYS(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 5000)), 1);
+		if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 3000) != 1)
+			KT_FAIL("only \"%s\" came, not \"%s\"", buf, expect);
 		n += (size_t)KT_SYS(read(fd, buf + n, sizeof(buf) - 1 - n));
 	}
 	KT_STR_EQ(buf, expect);
