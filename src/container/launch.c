@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "container/pid1.h"
+#include "kernel/sys.h"
 #include "space/report.h"
 
 int launch_prepare(struct launch *l, int *ret_ours, struct pidspace_error *err)
@@ -74,8 +75,7 @@ static void clean_signals(void)
 {
 	sigset_t none;
 
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
+	sys_signals_default();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

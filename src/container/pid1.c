@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/sys.h"
+
 /* Nothing of the outside may stay open here: an end of a pipe in pid 1 would keep it from ever
  * reaching end of file. */
 static void let_go(void)
@@ -39,8 +41,7 @@ int pid1_run(int (*command)(void *arg), void *arg)
 	pid_t child;
 	int status;
 
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
+	sys_signals_default();
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	child = fork();

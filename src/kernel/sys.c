@@ -44,3 +44,12 @@ pid_t sys_clone3(const struct sys_clone_args *args)
 {
 	return (pid_t)ERRNO(syscall(SYS_clone3, args, sizeof *args));
 }
+
+void sys_signals_default(void)
+{
+	/* struct sigaction as the kernel has it: handler, flags, restorer, mask; zero is SIG_DFL. */
+	const unsigned long action[4] = {0};
+
+	for (int sig = 1; sig <= 64; sig++)
+		syscall(SYS_rt_sigaction, sig, action, NULL, sizeof action[3]);
+}

@@ -11,6 +11,9 @@ int sys_pidfd_send_signal(int pidfd, int sig);                 /* pidfd_send_sig
 int sys_pidfd_getfd(int pidfd, int fd);                        /* pidfd_getfd(2); O_CLOEXEC */
 int sys_kcmp(pid_t a, pid_t b, int type, unsigned long ia, unsigned long ib); /* kcmp(2): 0 equal, 1 less, 2 greater, 3 unordered */
 int sys_tgkill(pid_t tgid, pid_t tid, int sig);
+/* Every signal to its default action, 32 and 33 too, which libc keeps for itself and refuses to touch: a
+ * process that posix_spawn(3) started has them ignored. For a child before its exec. rt_sigaction(2). */
+void sys_signals_default(void);
 int sys_get_robust_list(pid_t tid, uint64_t *ret_head, uint64_t *ret_len); /* get_robust_list(2) */
 
 /* clone3(2); include/uapi/linux/sched.h struct clone_args, size 88 (since 5.7). */
