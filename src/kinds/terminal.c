@@ -15,6 +15,7 @@
 #include "image/frame.h"
 #include "kinds/kinds.h"
 #include "kinds/message.h"
+#include "kinds/terminal_queue.h"
 #include "kinds/terminal_restore.h"
 #include "terminal.pb-c.h"
 
@@ -133,6 +134,20 @@ static int save_settings(const struct saved_file *master, const struct saved_fil
 	return 0;
 }
 
+/* Only with the master in hand: the one of a console is the monitor's, and what the user has typed
+ * ahead there is lost. */
+static int save_queues(const struct save *s, const struct saved_file *master, Terminal *t)
+{
+	_cleanup_close_ int slave = -1;
+
+	if (!s->out || !master || t->locked || !(t->slave_open || t->slave_gone))
+		return 0;
+	slave = ioctl(master->local, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (slave < 0) /* TIOCEXCL keeps an ordinary user out */
+		return errno == EBUSY ? 0 : -errno;
+	return terminal_queue_read(master->local, slave, &t->input, &t->output);
+}
+
 int terminal_save_once(struct save *s, const struct saved_file *f, uint32_t index,
 		       struct pidspace_error *err)
 {
@@ -167,7 +182,16 @@ int terminal_save_once(struct save *s, const struct saved_file *f, uint32_t inde
 		}
 	}
 	k = t.master_gone ? 0 : save_settings(master, slave, any, &t, &termios, &size, err);
-	return k < 0 ? k : message_save(s, FRAME_TERMINAL, &t.base, err);
+	if (k < 0)
+		return k;
+	k = save_queues(s, master, &t);
+	if (k < 0)
+		error_sys(err, k, "cannot read what waits in terminal /dev/pts/%u", index);
+	else
+		k = message_save(s, FRAME_TERMINAL, &t.base, err);
+	free(t.input.data);
+	free(t.output.data);
+	return k;
 }
 
 static int terminal_save(struct save *s, struct saved_file *f, ProtobufCBinaryData *ret_body,

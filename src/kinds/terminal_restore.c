@@ -14,6 +14,7 @@
 #include "kinds/description.h"
 #include "kinds/message.h"
 #include "kinds/terminal.h"
+#include "kinds/terminal_queue.h"
 #include "terminal.pb-c.h"
 
 /* Of a made_object of KIND_TERMINAL, whose id is index + 1; fd[0] is the master, fd[1] the slave once
@@ -169,6 +170,8 @@ static int finish(struct restore *r, struct made_object *o, const Terminal *t)
 	 * master notices of a slave that went away, and must not if it was never opened. */
 	if (t->slave_open || t->slave_gone)
 		slave = open_slave(o->fd[0], O_RDWR | O_NONBLOCK);
+	if (k == 0 && slave >= 0)
+		k = terminal_queue_write(o->fd[0], slave, &t->input, &t->output);
 	if (k == 0 && t->exclusive && slave >= 0 && ioctl(slave, TIOCEXCL) < 0)
 		k = -errno;
 	if (k == 0 && t->packet && ioctl(o->fd[0], TIOCPKT, &on) < 0)

@@ -381,6 +381,98 @@ static void test_controlling_terminal(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* What waits on both sides of a raw terminal; the original still has it afterwards. */
+static void test_unread_raw(void **state)
+{
+	struct world *w = *state;
+	struct termios t;
+	int m = new_master(w), s = slave_of(m);
+
+	tcgetattr(s, &t);
+	cfmakeraw(&t);
+	tcsetattr(s, TCSANOW, &t);
+	assert_int_equal(write(m, "\3\4in\r\n\0x", 8), 8);
+	assert_int_equal(write(s, "out\n", 4), 4);
+	uint32_t im = world_add(w, m), is = world_add(w, s);
+	save(w);
+	for (int again = 0; again < 2; again++) {
+		char buf[16];
+
+		expect_read(m, "out\n");
+		assert_int_equal(read(s, buf, sizeof buf), 8);
+		assert_memory_equal(buf, "\3\4in\r\n\0x", 8);
+		if (again)
+			break;
+		close(m);
+		close(s);
+		restore(w);
+		m = world_fd(w, im);
+		s = world_fd(w, is);
+	}
+}
+
+/* Lines stay lines, and one that was only begun can still be edited. */
+static void test_unread_lines(void **state)
+{
+	struct world *w = *state;
+	struct termios t;
+	int m = new_master(w), s = slave_of(m);
+	char buf[64];
+
+	tcgetattr(s, &t);
+	t.c_lflag &= ~(tcflag_t)ECHO;
+	t.c_cc[VERASE] = '#';
+	tcsetattr(s, TCSANOW, &t);
+	assert_int_equal(write(m, "one\ntwo\n\4begux", 14), 14);
+	/* Arrived: two lines and an end of file are counted. */
+	for (int n = 0, tries = 0; n < 8 && tries < 500; tries++) {
+		ioctl(s, FIONREAD, &n);
+		poll(NULL, 0, 2);
+	}
+	uint32_t im = world_add(w, m), is = world_add(w, s);
+	save(w);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(read(s, buf, sizeof buf), 4);
+		assert_memory_equal(buf, "one\n", 4);
+		assert_int_equal(read(s, buf, sizeof buf), 4);
+		assert_memory_equal(buf, "two\n", 4);
+		assert_int_equal(read(s, buf, sizeof buf), 0);
+		struct pollfd p = {.fd = s, .events = POLLIN};
+		assert_int_equal(poll(&p, 1, 0), 0);
+		assert_int_equal(write(m, "##un\n", 5), 5);
+		assert_int_equal(poll(&p, 1, 5000), 1);
+		assert_int_equal(read(s, buf, sizeof buf), 6);
+		assert_memory_equal(buf, "begun\n", 6);
+		tcgetattr(s, &t);
+		assert_int_equal(t.c_cc[VERASE], '#');
+		assert_true(t.c_lflag & ICANON);
+		if (again)
+			break;
+		close(m);
+		close(s);
+		restore(w);
+		m = world_fd(w, im);
+		s = world_fd(w, is);
+	}
+}
+
+static void test_output_of_a_closed_slave(void **state)
+{
+	struct world *w = *state;
+	int m = new_master(w), s = slave_of(m);
+	char c;
+
+	assert_int_equal(write(s, "last words\n", 11), 11);
+	close(s);
+	uint32_t id = world_add(w, m);
+	save(w);
+	close(m);
+	restore(w);
+	expect_read(world_fd(w, id), "last words\r\n");
+	assert_int_equal(read(world_fd(w, id), &c, 1), -1);
+	assert_int_equal(errno, EIO);
+}
+
 static void test_tty_nr(void **state)
 {
 	assert_int_equal(terminal_index_of(136 << 8 | 5), 5);
@@ -404,6 +496,9 @@ int main(void)
 		IN_OWN_DEVPTS(test_master_outside_refused),
 		IN_OWN_DEVPTS(test_host_terminal_refused),
 		IN_OWN_DEVPTS(test_controlling_terminal),
+		IN_OWN_DEVPTS(test_unread_raw),
+		IN_OWN_DEVPTS(test_unread_lines),
+		IN_OWN_DEVPTS(test_output_of_a_closed_slave),
 		cmocka_unit_test(test_tty_nr),
 	};
 
