@@ -36,6 +36,10 @@ static void fill_record(struct record *r, const struct pidspace_run *o)
 	r->user_namespace = o->user_namespace || o->map_root || geteuid() != 0;
 	r->pid_max = o->pid_max;
 	r->rootfs = o->rootfs ? realpath(o->rootfs, NULL) : NULL;
+	if (r->rootfs && !strcmp(r->rootfs, "/")) { /* the host's anyway */
+		free(r->rootfs);
+		r->rootfs = NULL;
+	}
 	r->hostname = o->hostname ? strdup(o->hostname) : NULL;
 	r->command = copy_strings(o->argv);
 }
@@ -92,7 +96,7 @@ static int launch(struct monitor *m, const struct pidspace_run *o, const int inn
 	_cleanup_close_ int ours = -1;
 	int master = -1, r;
 
-	if (o->rootfs && !rec->rootfs)
+	if (o->rootfs && access(o->rootfs, F_OK) < 0)
 		return error_set(err, -ENOENT, "E_ROOTFS", "there is no root directory %s", o->rootfs);
 	r = launch_prepare(&l, &ours, err);
 	if (r < 0)
