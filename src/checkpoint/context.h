@@ -13,7 +13,7 @@
 /* Something from outside the container that a process inside holds (stdio of the monitor, a pipe
  * named with --external): matched by identity when saving, replaced when restoring. */
 struct external {
-	char name[64];  /* "stdin" "stdout" "stderr" "log" "console", or the user's KEY */
+	char name[4096]; /* "stdin" "stdout" "stderr" "log" "console", or the user's KEY, maybe a path */
 	dev_t dev;      /* identity while saving (of the pipe, file or terminal) */
 	ino_t ino;
 	int fd;         /* while restoring: what stands in for it, borrowed; -1: none given */

@@ -295,17 +295,18 @@ static void drop_gone(struct frozen *f)
 		f->processes += (*p)->tid.n == (*p)->tgid.n;
 }
 
-/* A task that ended while we waited may be a zombie by now: look again. */
-static void find_new_zombies(struct frozen *f)
+/* A task that ended while we waited may be a zombie by now, and one that was a zombie when we came may
+ * have been reaped by its parent before that stood still: look again now that nothing runs. */
+static void settle_zombies(struct frozen *f)
 {
 	struct proc_stat st;
 
 	vec_each(p, &f->tasks) {
 		struct frozen_task *k = *p;
-		if (k->zombie || k->lost || k->t.state != TRACEE_GONE)
+		if (k->lost || k->t.state != TRACEE_GONE)
 			continue;
-		if (proc_stat_read(f->space->proc_fd, k->tgid.n, k->tid.n, &st) == 0 && st.state == 'Z')
-			k->zombie = true;
+		k->zombie = proc_stat_read(f->space->proc_fd, k->tgid.n, k->tid.n, &st) == 0 &&
+			    st.state == 'Z';
 	}
 }
 
@@ -335,7 +336,7 @@ int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_erro
 		freeze_release(f);
 		return r;
 	}
-	find_new_zombies(f);
+	settle_zombies(f);
 	drop_gone(f);
 	f->stop_ns = freeze_now();
 	vec_each(p, &f->tasks)

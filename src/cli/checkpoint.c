@@ -14,7 +14,7 @@ static const struct cli_option options[] = {
 	{IMAGE, "image", "FILE", "where to (- is standard output)"},
 	{LEAVE_RUNNING, "leave-running", NULL, "the container goes on afterwards"},
 	{COMPRESS, "compress", "HOW", "none, lz4 or zstd (none)"},
-	{EXTERNAL, "external", "KEY", "a PATH, pipe:[INO] or PID:FD that restore will connect anew\n"
+	{EXTERNAL, "external", "KEY", "a PATH, pipe:[INO], socket:[INO] or PID:FD that restore connects\n"
 				      "                            (again for more)"},
 	{STATS, "stats", NULL, "how long each phase took, to standard error"},
 	{0},

@@ -121,13 +121,15 @@ static int stdio_stand_ins(struct comeback *c, const int inner[3], struct pidspa
 static int user_stand_in(struct comeback *c, const char *text, struct pidspace_error *err)
 {
 	const char *eq = strrchr(text, '=');
-	char key[64];
+	_cleanup_free_ char *key = NULL;
 	int fd, *at;
 
-	if (!eq || eq == text || (size_t)(eq - text) >= sizeof key)
+	if (!eq || eq == text)
 		return error_set(err, -EINVAL, "E_EXTERNAL", "--external %s is not KEY=PATH or KEY=fd:N",
 				 text);
-	snprintf(key, sizeof key, "%.*s", (int)(eq - text), text);
+	key = strndup(text, (size_t)(eq - text));
+	if (!key)
+		return error_sys(err, -ENOMEM, "cannot note --external %s", text);
 	if (!strncmp(eq + 1, "fd:", 3))
 		fd = fcntl(atoi(eq + 4), F_DUPFD_CLOEXEC, 3);
 	else {
