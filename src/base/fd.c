@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 ssize_t fd_read_all(int fd, void *buf, size_t n)
@@ -158,4 +159,25 @@ ssize_t fd_recv_fds(int sock, void *data, size_t len, int *ret_fds, size_t max, 
 	}
 	*ret_nfds = n;
 	return k;
+}
+
+uint64_t fd_limit_raise(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return RLIM_INFINITY;
+	uint64_t was = l.rlim_cur;
+	fd_limit_set(l.rlim_max);
+	return was;
+}
+
+void fd_limit_set(uint64_t soft)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	l.rlim_cur = soft < l.rlim_max ? soft : l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
 }

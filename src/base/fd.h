@@ -48,3 +48,8 @@ int fd_write_str_at(int dirfd, const char *path, const char *text);
  * received (0: peer closed) with *ret_nfds descriptors, O_CLOEXEC, the caller's. -errno. */
 ssize_t fd_send_fds(int sock, const void *data, size_t len, const int *fds, size_t nfds);
 ssize_t fd_recv_fds(int sock, void *data, size_t len, int *ret_fds, size_t max, size_t *ret_nfds);
+
+/* Allows this process as many descriptors as its hard limit does; returns the soft limit that was, for
+ * fd_limit_set() afterwards, so that what it starts later inherits no more than before. setrlimit(2). */
+uint64_t fd_limit_raise(void);
+void fd_limit_set(uint64_t soft);

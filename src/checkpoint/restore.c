@@ -189,17 +189,6 @@ static int first(void *arg)
 		syscall(SYS_pause);
 }
 
-/* dup2 needs room: our own soft limit may be low. */
-static void raise_own_limit(int number)
-{
-	struct rlimit l;
-
-	if (prlimit(0, RLIMIT_NOFILE, NULL, &l) == 0 && l.rlim_cur <= (rlim_t)number) {
-		l.rlim_cur = (rlim_t)number + 16 < l.rlim_max ? (rlim_t)number + 16 : l.rlim_max;
-		prlimit(0, RLIMIT_NOFILE, &l, NULL);
-	}
-}
-
 static int take_init(struct restore_engine *e, struct pidspace_error *err)
 {
 	struct tracee *t = &e->at[0].t;
@@ -239,7 +228,6 @@ static int make_surroundings(struct restore_engine *e, struct space *space, stru
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->sock) < 0)
 		return error_sys(err, -errno, "cannot make a socket");
-	raise_own_limit(e->sock_inside);
 	r = space_spawn(space, e->o->space, first, e, err);
 	if (r < 0)
 		return r;
@@ -413,6 +401,7 @@ int restore_run(const struct restore_options *o, struct space *ret, struct refus
 	e->sock[0] = e->sock[1] = -1;
 	rs.engine = e;
 	e->st.start_ns = freeze_now();
+	uint64_t limit = fd_limit_raise(); /* every description is made here first */
 	r = build(e, &space, err);
 	e->st.done_ns = freeze_now();
 	if (r < 0)
@@ -431,5 +420,6 @@ int restore_run(const struct restore_options *o, struct space *ret, struct refus
 	restore_done(&rs);
 	engine_free(e);
 	free(e);
+	fd_limit_set(limit);
 	return r;
 }

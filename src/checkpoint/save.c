@@ -311,6 +311,7 @@ int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refu
 		return error_sys(err, -ENOMEM, "cannot checkpoint");
 	err = err ? err : &own;
 	j->o = o;
+	uint64_t limit = fd_limit_raise(); /* of every description there is a duplicate */
 	j->st.start_ns = freeze_now();
 	j->e.frozen = o->frozen;
 	j->s.space = o->space;
@@ -347,5 +348,6 @@ int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refu
 	}
 	collect_free(&j->s);
 	free(j);
+	fd_limit_set(limit);
 	return r;
 }

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -230,16 +229,6 @@ static void *add_all(void *arg)
 	return NULL;
 }
 
-/* Numbers up to our hard limit can be taken; returns the soft limit that was, to be set again. */
-static struct rlimit raise_limit(void)
-{
-	struct rlimit was = {0};
-
-	if (getrlimit(RLIMIT_NOFILE, &was) == 0)
-		setrlimit(RLIMIT_NOFILE, &(struct rlimit){was.rlim_max, was.rlim_max});
-	return was;
-}
-
 static int epoll_connect(struct restore *r, const OpenFile *f, int fd, struct pidspace_error *err)
 {
 	_cleanup_message_ Epoll *m =
@@ -262,12 +251,11 @@ static int epoll_connect(struct restore *r, const OpenFile *f, int fd, struct pi
 					 m->entry[i]->file);
 	}
 	struct adding a = {.epoll = m, .fd = fd, .targets = targets};
-	struct rlimit was = raise_limit();
+	uint64_t limit = fd_limit_raise(); /* any number may be wanted */
 	int k = -pthread_create(&thread, NULL, add_all, &a);
 	if (!k)
 		pthread_join(thread, NULL);
-	if (was.rlim_max)
-		setrlimit(RLIMIT_NOFILE, &was);
+	fd_limit_set(limit);
 	if (k < 0)
 		return error_sys(err, k, "cannot start a thread");
 	if (a.status < 0)
