@@ -46,6 +46,7 @@ void collect_free(struct save *s)
 	vec_each(f, &e->mapped)
 		mapped_file__free_unpacked(*f, NULL);
 	vec_free(&e->mapped);
+	vec_free(&e->file_order);
 	vec_free(&e->uids.range);
 	vec_free(&e->gids.range);
 	free(e->by_pid);

@@ -55,6 +55,7 @@ struct save_engine {
 	VEC(MappedFile *) mapped;
 	struct id_map uids, gids;
 	uint32_t *by_pid;                      /* index + 1 into processes, by vpid */
+	VEC(uint32_t) file_order;              /* indices into save.files, sorted; collect_files.c */
 };
 
 void collect_refuse(struct save *s, struct vpid pid, uint64_t address, const char *code, const char *why,

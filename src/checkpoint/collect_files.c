@@ -38,16 +38,51 @@ static uint32_t field(const char *info, const char *name, int base)
 	return p ? (uint32_t)strtoul(p + strlen(name), NULL, base) : 0;
 }
 
-/* The description our duplicate refers to, if it was met already. */
-static struct saved_file *same_description(struct save *s, int local, const struct stat *st)
+/* By inode, then by the kernel's own order of descriptions (kcmp(2): 1 less, 2 greater): thousands of
+ * eventfds share one inode. -1, 0, 1. */
+static int compare(const struct saved_file *f, int local, const struct stat *st)
 {
-	pid_t me = getpid();
+	if (f->st.st_dev != st->st_dev)
+		return f->st.st_dev < st->st_dev ? -1 : 1;
+	if (f->st.st_ino != st->st_ino)
+		return f->st.st_ino < st->st_ino ? -1 : 1;
+	int k = sys_kcmp(getpid(), getpid(), SYS_KCMP_FILE, (unsigned long)f->local, (unsigned long)local);
+	return k == 0 ? 0 : k == 1 ? -1 : 1;
+}
 
-	vec_each(f, &s->files)
-		if (f->st.st_ino == st->st_ino && f->st.st_dev == st->st_dev &&
-		    sys_kcmp(me, me, SYS_KCMP_FILE, (unsigned long)f->local, (unsigned long)local) == 0)
+/* The description our duplicate refers to, if it was met already; else *ret_at is its place in the order. */
+static struct saved_file *same_description(struct save *s, int local, const struct stat *st, size_t *ret_at)
+{
+	const struct save_engine *e = s->engine;
+	size_t lo = 0, hi = e->file_order.n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		struct saved_file *f = &s->files.at[e->file_order.at[mid]];
+		int k = compare(f, local, st);
+		if (k == 0)
 			return f;
+		if (k < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	*ret_at = lo;
 	return NULL;
+}
+
+static struct saved_file *add_description(struct save *s, size_t at)
+{
+	struct save_engine *e = s->engine;
+	struct saved_file *f = vec_push(&s->files);
+
+	if (!f || !vec_push(&e->file_order))
+		return NULL;
+	uint32_t *o = e->file_order.at;
+	memmove(o + at + 1, o + at, (e->file_order.n - 1 - at) * sizeof *o);
+	o[at] = (uint32_t)s->files.n - 1;
+	f->local = -1;
+	return f;
 }
 
 static int new_description(struct save *s, struct saved_process *p, int fd, char *info, uint32_t *ret_id)
@@ -63,13 +98,14 @@ static int new_description(struct save *s, struct saved_process *p, int fd, char
 		return local;
 	if (fstat(local, &st) < 0)
 		return -errno;
-	struct saved_file *f = same_description(s, local, &st);
+	size_t at;
+	struct saved_file *f = same_description(s, local, &st, &at);
 	if (f) {
 		free(info);
 		*ret_id = f->id;
 		return 0;
 	}
-	f = vec_push(&s->files);
+	f = add_description(s, at);
 	if (!f)
 		return -ENOMEM;
 	f->id = (uint32_t)s->files.n;
