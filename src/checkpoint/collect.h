@@ -67,6 +67,7 @@ int collect_sharing(struct save *s, struct pidspace_error *err); /* who shares w
 int collect_maps(struct save *s, struct pidspace_error *err);    /* mappings, address spaces */
 int collect_tasks(struct save *s, struct pidspace_error *err);   /* works inside: task_kinds */
 int collect_files(struct save *s, struct pidspace_error *err);   /* descriptors, which descriptions there are */
+int collect_cloexec(struct save *s, struct pidspace_error *err); /* which fdinfo did not tell truly; after collect_tasks */
 int collect_write_files(struct save *s, struct pidspace_error *err); /* lets the kinds save them */
 int collect_pages(struct save *s, struct pidspace_error *err);   /* which pages to store, what is shared */
 

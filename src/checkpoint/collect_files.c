@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "kernel/sys.h"
 #include "kinds/fd_kind.h"
+#include "tracee/batch.h"
 
 static const Descriptor *table_find(const FdTable *t, uint32_t number)
 {
@@ -232,6 +234,38 @@ int collect_files(struct save *s, struct pidspace_error *err)
 			return error_sys(err, r, "cannot read the descriptors of process %d", p->m->pid);
 	}
 	return 0;
+}
+
+/* A description opened by the kernel itself with O_CLOEXEC (TIOCGPTPEER) keeps that flag, and fdinfo shows
+ * it for each of its descriptors whatever they have (fs/proc/fd.c seq_show()). Only the process knows. */
+static bool hides_cloexec(const struct save *s, const Descriptor *d)
+{
+	const struct saved_file *f = save_file(s, d->file);
+
+	return f && fcntl(f->local, F_GETFL) & O_CLOEXEC;
+}
+
+int collect_cloexec(struct save *s, struct pidspace_error *err)
+{
+	int r = 0;
+
+	vec_each(slot, &s->engine->processes) {
+		struct saved_process *p = *slot;
+		struct batch b = {};
+		size_t n = 0;
+		if (!p->first || p->refused || !p->owns_fds || r < 0)
+			continue;
+		for (size_t i = 0; i < p->fds->n_fd; i++)
+			if (hides_cloexec(s, p->fds->fd[i]))
+				BATCH_CALL(&b, "fcntl(F_GETFD)", SYS_fcntl, p->fds->fd[i]->number, F_GETFD);
+		if (b.calls.n)
+			r = batch_run(&p->first->t, &b, err);
+		for (size_t i = 0; i < p->fds->n_fd && n < b.calls.n && r == 0; i++)
+			if (hides_cloexec(s, p->fds->fd[i]))
+				p->fds->fd[i]->cloexec = batch_result(&b, (int)n++) & FD_CLOEXEC;
+		batch_done(&b);
+	}
+	return r;
 }
 
 static int write_file(struct save *s, struct saved_file *f, struct pidspace_error *err)

@@ -104,6 +104,8 @@ static int collect(struct job *j, struct pidspace_error *err)
 		r = collect_maps(s, err);
 	if (r == 0)
 		r = collect_tasks(s, err);
+	if (r == 0)
+		r = collect_cloexec(s, err);
 	vec_each(p, &j->e.processes)
 		if ((*p)->mm && (*p)->first->brk)
 			(*p)->mm->m->brk = (*p)->first->brk;
