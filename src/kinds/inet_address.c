@@ -89,8 +89,7 @@ int inet_peer(int fd, struct inet_address *ret)
 	return 0;
 }
 
-int inet_find_connection(struct inet_address local, struct inet_address peer, ino_t *ret_inode,
-			 int *ret_state)
+int inet_find_connection(struct inet_address local, struct inet_address peer, struct inet_found *ret)
 {
 	bool v4 = is_v4(local);
 	struct {
@@ -128,8 +127,7 @@ int inet_find_connection(struct inet_address local, struct inet_address peer, in
 	/* A lookup without a match may answer with a listener of that port. */
 	if (m->id.idiag_dport != htons(peer.port))
 		return -ENOENT;
-	*ret_inode = m->idiag_inode;
-	*ret_state = m->idiag_state;
+	*ret = (struct inet_found){.inode = m->idiag_inode, .state = m->idiag_state};
 	return 0;
 }
 

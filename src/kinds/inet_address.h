@@ -33,10 +33,13 @@ const char *inet_address_text(struct inet_address a, char buf[static 64]);
 int inet_local(int fd, struct inet_address *ret);
 int inet_peer(int fd, struct inet_address *ret);
 
-/* What the kernel knows of the TCP socket with these two addresses in our network namespace.
- * *ret_inode is 0 when no descriptor refers to it (orphaned, or not yet accepted). -ENOENT. */
-int inet_find_connection(struct inet_address local, struct inet_address peer, ino_t *ret_inode,
-			 int *ret_state);
+struct inet_found {
+	ino_t inode; /* 0: no descriptor refers to it (orphaned, or not yet accepted) */
+	int state;   /* TCP_* of tcp_states.h; 0: there is no such socket */
+};
+
+/* The TCP socket with these two addresses in our network namespace. -ENOENT. */
+int inet_find_connection(struct inet_address local, struct inet_address peer, struct inet_found *ret);
 
 /* Sets err: the address is in use, and by whom as far as we may see that. Returns status. */
 int inet_in_use(struct pidspace_error *err, int status, const char *protocol, struct inet_address a);

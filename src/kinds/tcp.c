@@ -52,29 +52,63 @@ static short polled(int fd)
 	return p.revents;
 }
 
-static const struct saved_file *other_end(const struct save *s, const struct saved_file *f,
-					  struct inet_address local, struct inet_address peer)
+static const struct saved_file *by_addresses(const struct save *s, struct inet_address local,
+					     struct inet_address peer)
 {
 	vec_each(o, &s->files) {
 		struct inet_address a, b;
 
-		if (o != f && S_ISSOCK(o->st.st_mode) && is_tcp(o->local) &&
-		    inet_local(o->local, &a) == 0 && inet_peer(o->local, &b) == 0 &&
-		    inet_address_equal(a, peer) && inet_address_equal(b, local))
+		if (S_ISSOCK(o->st.st_mode) && is_tcp(o->local) && inet_local(o->local, &a) == 0 &&
+		    inet_peer(o->local, &b) == 0 && inet_address_equal(a, peer) &&
+		    inet_address_equal(b, local))
 			return o;
 	}
 	return NULL;
 }
 
-/* Does a listener inside serve this port? Its connections are accepted at that end again. */
-static bool is_served(const struct save *s, uint16_t port)
+/* The kernel names the socket at the other end; *ret_found says that there is one at all, inside or not.
+ * Its answer for one that is gone is that of a kernel without CONFIG_INET_DIAG: then all are asked. */
+static const struct saved_file *other_end(const struct save *s, struct inet_address local,
+					  struct inet_address peer, struct inet_found *ret_found)
 {
+	*ret_found = (struct inet_found){0};
+	if (inet_find_connection(peer, local, ret_found) < 0)
+		return by_addresses(s, local, peer);
+	if (!ret_found->inode)
+		return NULL;
+	vec_each(o, &s->files) {
+		if (o->st.st_ino == ret_found->inode && S_ISSOCK(o->st.st_mode))
+			return o;
+	}
+	return NULL;
+}
+
+/* Notes the ports that listeners inside serve, once a save: as objects whose inode is the port. */
+static int note_listeners(struct save *s)
+{
+	bool is_new;
+
+	if (!save_object_id(s, OBJECT_TCP_LISTENER, 0, 0, &is_new))
+		return -ENOMEM;
+	if (!is_new)
+		return 0;
 	vec_each(o, &s->files) {
 		struct inet_address a;
 
 		if (S_ISSOCK(o->st.st_mode) && is_tcp(o->local) &&
 		    socket_get(o->local, SOL_SOCKET, SO_ACCEPTCONN, 0) &&
-		    inet_local(o->local, &a) == 0 && a.port == port)
+		    inet_local(o->local, &a) == 0 &&
+		    !save_object_id(s, OBJECT_TCP_LISTENER, 0, a.port, &is_new))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Does a listener inside serve this port? Its connections are accepted at that end again. */
+static bool is_served(const struct save *s, uint16_t port)
+{
+	vec_each(o, &s->objects) {
+		if (o->kind == OBJECT_TCP_LISTENER && o->ino == port)
 			return true;
 	}
 	return false;
@@ -164,19 +198,17 @@ static bool same_host(struct inet_address local, struct inet_address peer)
 
 /* The other end is in nobody's hands inside: closed, waiting to be accepted, or outside. */
 static bool is_gone(struct save *s, const struct saved_file *f, struct inet_address local,
-		    struct inet_address peer)
+		    struct inet_address peer, const struct inet_found *found)
 {
 	char text[64], from[64];
-	ino_t inode = 0;
-	int state = 0, k = inet_find_connection(peer, local, &inode, &state);
 
-	if (k == 0 && !inode && (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT)) {
+	if (!found->inode && (found->state == TCP_ESTABLISHED || found->state == TCP_CLOSE_WAIT)) {
 		save_refuse(s, f, "E_TCP_PENDING", "the other end waits to be accepted",
 			    "try again once the program has accepted it", "TCP connection to %s",
 			    inet_address_text(peer, text));
 		return false;
 	}
-	if ((k == 0 && inode) || !same_host(local, peer)) {
+	if (found->inode || !same_host(local, peer)) {
 		save_refuse(s, f, "E_TCP_OUTSIDE", "the other end is outside the container",
 			    "close the connection before the checkpoint; clients that reconnect need nothing more",
 			    "TCP connection from %s to %s", inet_address_text(local, from),
@@ -193,6 +225,7 @@ static int save_connection(struct save *s, struct saved_file *f, InetSocket *u,
 	union inet_sockaddr a;
 	socklen_t n = sizeof a;
 	const struct saved_file *other;
+	struct inet_found found;
 	bool is_new, served[2];
 	ino_t key = f->st.st_ino;
 
@@ -205,18 +238,20 @@ static int save_connection(struct save *s, struct saved_file *f, InetSocket *u,
 			    "close it before the checkpoint", "TCP connection %s", f->link);
 		return 0;
 	}
-	other = other_end(s, f, local, peer);
+	other = other_end(s, local, peer, &found);
 	if (other) {
 		u->peer_file = other->id;
 		u->peer_family = (uint32_t)socket_get(other->local, SOL_SOCKET, SO_DOMAIN, AF_INET);
 		if (other->st.st_ino < key)
 			key = other->st.st_ino;
 	} else {
-		if (!is_gone(s, f, local, peer))
+		if (!is_gone(s, f, local, peer, &found))
 			return 0;
 		u->peer_gone = true;
 		u->peer_family = u->family;
 	}
+	if (note_listeners(s) < 0)
+		return error_sys(err, -ENOMEM, "cannot save a socket");
 	served[0] = is_served(s, peer.port);
 	served[1] = is_served(s, local.port);
 	u->end = served[0] != served[1] ? served[1] : other && f->st.st_ino != key;
