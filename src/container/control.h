@@ -31,6 +31,7 @@ struct control_request {
 	uint32_t n_argv, n_env, n_external;
 	uint32_t compress;
 	bool detach, terminal, leave_running;
+	uint16_t rows, cols; /* of the terminal */
 };
 
 struct control_reply {

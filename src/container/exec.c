@@ -98,7 +98,10 @@ static int ask(struct watch *w, const struct pidspace_exec *o, struct pidspace_e
 	struct control_request q = {.type = CONTROL_EXEC, .detach = o->detach, .terminal = o->terminal};
 	int inner[3] = {-1, -1, -1}, r = 0;
 	bool piped = !o->detach && !o->terminal;
+	struct winsize size = session_size(o->stdio);
 
+	q.rows = size.ws_row;
+	q.cols = size.ws_col;
 	if (!o->detach)
 		r = session_open(&w->session, o->stdio, o->terminal, inner, err);
 	if (r < 0)

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
@@ -44,6 +43,8 @@ static int open_terminal(struct launch *l, struct pidspace_error *err)
 	if (slave < 0)
 		return error_sys(err, -errno, "cannot open the container's terminal");
 	fcntl(slave, F_SETFD, FD_CLOEXEC);
+	if (l->size.ws_row)
+		ioctl(slave, TIOCSWINSZ, &l->size);
 	/* with an init it is the command's, and stealing it from pid 1 would take a privilege */
 	if (!l->init_wrapper && ioctl(slave, TIOCSCTTY, 0) < 0)
 		return error_sys(err, -errno, "cannot make it the controlling terminal");

@@ -2,6 +2,7 @@
 /* What a container's new process does between its birth in the container's namespaces and its exec:
  * a session of its own, stdio, working directory, a clean state. */
 #include <stdbool.h>
+#include <sys/ioctl.h>
 
 #include <pidspace/error.h>
 
@@ -9,6 +10,7 @@ struct launch {
 	char *const *argv, *const *env;
 	const char *cwd;   /* NULL: stay */
 	bool terminal;     /* open a pty of the container and send its master up */
+	struct winsize size; /* of that; rows 0: unknown */
 	bool init_wrapper; /* become pid1.h and run the command as pid 2 */
 	int stdio[3];      /* the process's 0 1 2; -1: /dev/null */
 	int status;        /* socket to the launcher, closed by the exec */

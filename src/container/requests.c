@@ -52,6 +52,7 @@ static int start_further(struct monitor *m, const struct control_message *q, str
 {
 	_cleanup_close_ int ours = -1;
 	struct launch l = {.argv = q->argv, .env = q->env, .terminal = q->head.terminal,
+			   .size = {.ws_row = q->head.rows, .ws_col = q->head.cols},
 			   .cwd = *q->cwd ? q->cwd : NULL, .stdio = {-1, -1, -1}};
 	char cwd[PATH_MAX];
 	int r;

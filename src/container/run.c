@@ -96,6 +96,8 @@ static int launch(struct monitor *m, const struct pidspace_run *o, const int inn
 	_cleanup_close_ int ours = -1;
 	int master = -1, r;
 
+	if (o->terminal && !o->detach)
+		l.size = session_size(o->stdio);
 	if (o->rootfs && access(o->rootfs, F_OK) < 0)
 		return error_set(err, -ENOENT, "E_ROOTFS", "there is no root directory %s", o->rootfs);
 	r = launch_prepare(&l, &ours, err);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -135,17 +134,22 @@ static void raw_mode(struct session *s)
 		s->raw_fd = s->user[0];
 }
 
-void session_resize(struct session *s)
+struct winsize session_size(const int user[3])
 {
 	struct winsize size;
 
-	if (s->master < 0)
-		return;
 	for (int i = 0; i < 3; i++)
-		if (s->user[i] >= 0 && ioctl(s->user[i], TIOCGWINSZ, &size) == 0) {
-			ioctl(s->master, TIOCSWINSZ, &size);
-			return;
-		}
+		if (user[i] >= 0 && ioctl(user[i], TIOCGWINSZ, &size) == 0)
+			return size;
+	return (struct winsize){0};
+}
+
+void session_resize(struct session *s)
+{
+	struct winsize size = session_size(s->user);
+
+	if (s->master >= 0 && size.ws_row)
+		ioctl(s->master, TIOCSWINSZ, &size);
 }
 
 int session_attach(struct session *s, int master, int log_fd, struct pidspace_error *err)

@@ -2,6 +2,7 @@
 /* The user's end of a container or of one process in it: stdio through pipes or a terminal, signals
  * that arrive for it, and the window size. Used by the monitor of a foreground container and by exec. */
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <termios.h>
 
@@ -43,6 +44,8 @@ int session_open(struct session *s, const int user[3], bool terminal, int ret_in
  * there is no user. */
 int session_attach(struct session *s, int master, int log_fd, struct pidspace_error *err);
 void session_resize(struct session *s);
+/* The size of the user's terminal, zeros when there is none: for the process to set before it runs. */
+struct winsize session_size(const int user[3]);
 
 /* Passes on what is left and gives the user's terminal back. */
 void session_close(struct session *s);

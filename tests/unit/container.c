@@ -52,6 +52,62 @@ static int foreground_body(void)
 	return finish(p);
 }
 
+/* Signals to the one that runs it in the foreground are the container's. */
+static int signals_body(void)
+{
+	struct pidspace *p = registry();
+	int from[2], status;
+	char line[4] = {0};
+	pid_t monitor;
+
+	CHECK(pipe2(from, O_CLOEXEC) == 0);
+	monitor = fork();
+	if (monitor == 0) {
+		struct pidspace_run o = {.name = "web", .remove = true, .stdio = {-1, from[1], -1},
+					 .argv = SH("trap 'echo hup' HUP; trap 'exit 9' TERM; echo up; "
+						    "while :; do sleep 0.02; done")};
+
+		_exit(pidspace_run(p, &o, &status, NULL) < 0 ? 99 : WEXITSTATUS(status));
+	}
+	CHECK(fd_read_all(from[0], line, 3) == 3 && !strcmp(line, "up\n"));
+	CHECK(kill(monitor, SIGHUP) == 0);
+	CHECK(fd_read_all(from[0], line, 3) == 3 && !strcmp(line, "hup"));
+	CHECK(kill(monitor, SIGTERM) == 0);
+	CHECK(waitpid(monitor, &status, 0) == monitor);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+	close(from[0]);
+	close(from[1]);
+	return finish(p);
+}
+
+/* A file tree of its own: the shell and its libraries, nothing else. */
+static int rootfs_body(void)
+{
+	char root[] = "/tmp/pidspace-test-root.XXXXXX", command[400], out[400];
+	struct pidspace *p = registry();
+	struct pidspace_run o = {.name = "web", .remove = true, .rootfs = root,
+				 .argv = SH("echo $$ * $PWD; echo /dev/*; echo gone > /dev/null")};
+	struct pidspace_error err;
+	int status;
+
+	CHECK(mkdtemp(root));
+	snprintf(command, sizeof command,
+		 "cd %s && for f in /bin/sh $(ldd /bin/sh | grep -o '/[^ :]*' | sort -u); do "
+		 "mkdir -p .$(dirname $f) && cp -L $f .$f; done", root);
+	CHECK(system(command) == 0);
+	status = run(p, &o, "", out, sizeof out, &err);
+	say(status, &err);
+	CHECK(status == 0);
+	CHECK(!strncmp(out, "1 ", 2) && strstr(out, " proc /\n") && !strstr(out, " etc "));
+	CHECK(strstr(out, "/dev/null") && strstr(out, "/dev/ptmx") && strstr(out, "/dev/shm"));
+	o.rootfs = "/no/such/tree";
+	CHECK(run(p, &o, "", out, sizeof out, &err) == -ENOENT && !strcmp(err.code, "E_ROOTFS"));
+	/* its mounts were its own */
+	snprintf(command, sizeof command, "test ! -e %s/dev/null && rm -r %s", root, root);
+	CHECK(system(command) == 0);
+	return finish(p);
+}
+
 static int exec_failure_body(void)
 {
 	struct pidspace *p = registry();
@@ -476,6 +532,8 @@ static int registry_body(void)
 }
 
 BOTH(foreground)
+BOTH(signals)
+BOTH(rootfs)
 BOTH(exec_failure)
 BOTH(clean_state)
 BOTH(detached)
@@ -492,6 +550,7 @@ BOTH(registry)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		BOTH_TESTS(signals),	    BOTH_TESTS(rootfs),
 		BOTH_TESTS(foreground),	    BOTH_TESTS(exec_failure),  BOTH_TESTS(clean_state),
 		BOTH_TESTS(detached),	    BOTH_TESTS(exec),	       BOTH_TESTS(kill),
 		BOTH_TESTS(monitor_killed), BOTH_TESTS(ten_at_once),   BOTH_TESTS(recycled_kill),
