@@ -83,7 +83,7 @@ int host_write(struct image_writer *w, struct pidspace_error *err)
 	return r;
 }
 
-int host_check(const void *body, size_t len, bool *ret_vdso_same, struct pidspace_error *err)
+int host_check(const void *body, size_t len, struct pidspace_error *err)
 {
 	Host *h = host__unpack(NULL, len, body);
 	struct utsname u;
@@ -108,7 +108,10 @@ int host_check(const void *body, size_t len, bool *ret_vdso_same, struct pidspac
 			r = error_set(err, -ENOTSUP, "E_HOST",
 				      "this cpu lacks instructions of the image's machine (cpuid word %zu, bits %x); "
 				      "restore it on a machine that has them", i, h->cpuid[i] & ~f[i]);
-	*ret_vdso_same = h->vdso_digest.len == sizeof digest && !memcmp(h->vdso_digest.data, &digest, sizeof digest);
+	if (r == 0 && (h->vdso_digest.len != sizeof digest || memcmp(h->vdso_digest.data, &digest, sizeof digest)))
+		r = error_set(err, -ENOTSUP, "E_VDSO",
+			      "the image was written under kernel %s, whose vDSO differs from this kernel's (%s); restore "
+			      "it under the same kernel", h->kernel, u.release);
 	host__free_unpacked(h, NULL);
 	return r;
 }

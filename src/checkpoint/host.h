@@ -4,6 +4,6 @@
 
 int host_write(struct image_writer *w, struct pidspace_error *err);
 
-/* Compares a packed Host with this machine. E_HOST -ENOTSUP: which feature is missing here. *ret_vdso_same:
- * its vDSO is ours, byte for byte. */
-int host_check(const void *body, size_t len, bool *ret_vdso_same, struct pidspace_error *err);
+/* Compares a packed Host with this machine. -ENOTSUP E_HOST: which feature is missing here; E_VDSO: this
+ * kernel's vDSO is another one, and the programs hold addresses of functions in the old one. */
+int host_check(const void *body, size_t len, struct pidspace_error *err);

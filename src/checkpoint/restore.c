@@ -60,10 +60,8 @@ static int take_frame(struct restore_engine *e, const struct image_frame *f, str
 	int r = 0;
 
 	switch (f->type) {
-	case FRAME_HOST: {
-		bool same;
-		return host_check(f->body, f->len, &same, err);
-	}
+	case FRAME_HOST:
+		return host_check(f->body, f->len, err);
 	case FRAME_CONTAINER:
 		return 0;
 	case FRAME_PROCESS:

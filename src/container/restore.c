@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "checkpoint/host.h"
 #include "container/daemon.h"
 #include "container/describe.h"
 #include "container/monitor.h"
@@ -35,9 +36,11 @@ static int read_container(struct comeback *c, struct record *r, struct pidspace_
 
 	if (e < 0)
 		return e;
-	do
+	do {
 		e = image_next(c->image, &f, err);
-	while (e > 0 && f.type == FRAME_HOST);
+		if (e > 0 && f.type == FRAME_HOST && host_check(f.body, f.len, err) < 0)
+			return err->status;
+	} while (e > 0 && f.type == FRAME_HOST);
 	if (e >= 0 && (e == 0 || f.type != FRAME_CONTAINER))
 		return error_set(err, -EBADMSG, "E_IMAGE_CORRUPT",
 				 "the image does not begin with a container's description");

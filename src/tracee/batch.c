@@ -171,7 +171,10 @@ static int place_frame(struct tracee *t)
 
 	if (r < 0)
 		return r;
-	size_t n = sigframe_build(frame, sizeof frame, t->slot, &t->regs, t->sigmask, xstate, xlen, 0);
+	struct user_regs_struct regs = t->regs;
+	if (tracee_cut_short(&regs))
+		tracee_step_back(t, &regs);
+	size_t n = sigframe_build(frame, sizeof frame, t->slot, &regs, t->sigmask, xstate, xlen, 0);
 	return n ? tracee_write(t, t->slot, frame, n) : -E2BIG;
 }
 

@@ -62,7 +62,10 @@ static void guard_stack(struct tracee *t, struct user_regs_struct *r)
 	if (!t->sigreturn || !t->stack_below || tracee_get_xstate(t, xstate, &xlen) < 0)
 		return;
 	uint64_t at = (t->regs.rsp - RED_ZONE - xlen - 1024) & ~(uint64_t)63;
-	size_t n = sigframe_build(frame, sizeof frame, at, &t->regs, t->sigmask, xstate, xlen, t->sigreturn);
+	struct user_regs_struct regs = t->regs;
+	if (tracee_cut_short(&regs))
+		tracee_step_back(t, &regs);
+	size_t n = sigframe_build(frame, sizeof frame, at, &regs, t->sigmask, xstate, xlen, t->sigreturn);
 	if (!n)
 		return;
 	t->lent = malloc(n);

@@ -1,7 +1,6 @@
 #include "kernel/x86_64/sigframe.h"
 
 #include <string.h>
-#include <sys/syscall.h>
 
 #define FP_XSTATE_MAGIC1 0x46505853U
 #define FP_XSTATE_MAGIC2 0x46505845U
@@ -35,11 +34,10 @@ static void restart(struct frame_context *c, const struct user_regs_struct *r)
 
 	if ((long)r->orig_rax < 0)
 		return;
-	if (code == -512 || code == -513 || code == -514 || code == -4) {
+	/* A call with a time-out too starts anew: rt_sigreturn(2) forgets the deadline that restart_syscall(2)
+	 * would need, and waiting longer is better than an EINTR that nobody expects. */
+	if (code == -512 || code == -513 || code == -514 || code == -516) {
 		c->ax = r->orig_rax;
-		c->ip -= 2;
-	} else if (code == -516) {
-		c->ax = SYS_restart_syscall;
 		c->ip -= 2;
 	}
 }
