@@ -436,9 +436,7 @@ static bool try_tcp_peek_off(void)
 
 static bool try_tcp_repair(void)
 {
-	int on = 1;
-	if (!enter(CLONE_NEWNET))
-		return false;
+	int on = 1; /* on the host's own network: containers use that */
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	return fd >= 0 && setsockopt(fd, SOL_TCP, TCP_REPAIR, &on, sizeof on) == 0;
 }
@@ -508,25 +506,25 @@ static const struct {
 	{PROBE_NSFS_PID,        try_nsfs_pid,        {"NS_GET_PID_IN_PIDNS",       "6.11", "pids are translated by reading NSpid in /proc, which is slower"}},
 	{PROBE_NS_PID_MAX,      try_ns_pid_max,      {"pid_max per namespace",     "6.14", "run --pid-max is refused"}},
 	{PROBE_SEIZE,           try_seize,           {"PTRACE_SEIZE",              "3.4",  "checkpoint and restore are impossible; a sandbox or Yama forbids tracing"}},
-	{PROBE_RSEQ,            try_rseq,            {"PTRACE_GET_RSEQ_CONFIGURATION", "5.13", "programs that use restartable sequences (glibc since 2.35 does) cannot be checkpointed"}},
-	{PROBE_SUSPEND_SECCOMP, try_suspend_seccomp, {"PTRACE_O_SUSPEND_SECCOMP",  "4.3",  "programs under a seccomp filter of their own cannot be checkpointed; it needs root"}},
-	{PROBE_READV,           try_readv,           {"process_vm_readv",          "3.2",  "memory is read through /proc/PID/mem, half as fast"}},
+	{PROBE_RSEQ,            try_rseq,            {"PTRACE_GET_RSEQ_CONFIGURATION", "5.13", "programs that use restartable sequences (glibc since 2.35 does) cannot be carried right"}},
+	{PROBE_SUSPEND_SECCOMP, try_suspend_seccomp, {"PTRACE_O_SUSPEND_SECCOMP",  "4.3",  "nothing yet: programs under a seccomp filter of their own are refused anyway"}},
+	{PROBE_READV,           try_readv,           {"process_vm_readv",          "3.2",  "checkpoint and restore are impossible: memory cannot be read"}},
 	{PROBE_KCMP,            try_kcmp,            {"kcmp",                      "3.5",  "checkpoint is impossible: what tasks share cannot be told"}},
 	{PROBE_GETFD,           try_getfd,           {"pidfd_getfd",               "5.6",  "checkpoint is impossible: open files cannot be looked at"}},
 	{PROBE_SET_MM_MAP,      try_set_mm_map,      {"PR_SET_MM_MAP",             "3.18", "restore is impossible: heap and stack borders cannot be set"}},
-	{PROBE_MAP_QUERY,       try_map_query,       {"PROCMAP_QUERY",             "6.11", "mappings are read as text, which is slower"}},
-	{PROBE_MAP_FILES,       try_map_files,       {"map_files",                 "3.3",  "deleted files that are mapped and not open cannot be saved; it needs root"}},
-	{PROBE_PAGEMAP_SCAN,    try_pagemap_scan,    {"PAGEMAP_SCAN",              "6.7",  "which pages exist is read entry by entry, slower for large sparse mappings; no tracking of writes"}},
+	{PROBE_MAP_QUERY,       try_map_query,       {"PROCMAP_QUERY",             "6.11", "nothing: mappings are read as text"}},
+	{PROBE_MAP_FILES,       try_map_files,       {"map_files",                 "3.3",  "a file that is mapped, unlinked and open nowhere cannot be saved; it needs root"}},
+	{PROBE_PAGEMAP_SCAN,    try_pagemap_scan,    {"PAGEMAP_SCAN",              "6.7",  "which pages exist is read entry by entry, slower for large sparse mappings"}},
 	{PROBE_PAGE_GUARD,      try_page_guard,      {"PAGE_IS_GUARD",             "6.15", "guard pages made by MADV_GUARD_INSTALL (6.13) come back as ordinary empty pages"}},
-	{PROBE_WP_ASYNC,        try_wp_async,        {"userfaultfd WP_ASYNC",      "6.7",  "writes cannot be tracked while a container runs: the pause of --leave-running covers the whole copy"}},
-	{PROBE_SOFT_DIRTY,      try_soft_dirty,      {"soft-dirty pages",          "3.11", "nothing where userfaultfd WP_ASYNC is there"}},
-	{PROBE_TIMER_IDS,       try_timer_ids,       {"PR_TIMER_CREATE_RESTORE_IDS", "6.15", "POSIX timers get their ids by creating and deleting up to the number, slow for large ids"}},
-	{PROBE_TIMERFD_TICKS,   try_timerfd_ticks,   {"TFD_IOC_SET_TICKS",         "3.18", "expirations of a timerfd that nobody has read are lost"}},
+	{PROBE_WP_ASYNC,        try_wp_async,        {"userfaultfd WP_ASYNC",      "6.7",  "nothing yet: it is for tracking writes while a container runs"}},
+	{PROBE_SOFT_DIRTY,      try_soft_dirty,      {"soft-dirty pages",          "3.11", "nothing: userfaultfd WP_ASYNC is the better way"}},
+	{PROBE_TIMER_IDS,       try_timer_ids,       {"PR_TIMER_CREATE_RESTORE_IDS", "6.15", "containers with POSIX timers (timer_create) cannot be restored"}},
+	{PROBE_TIMERFD_TICKS,   try_timerfd_ticks,   {"TFD_IOC_SET_TICKS",         "3.18", "of several expirations of a timerfd that nobody has read, one is kept"}},
 	{PROBE_OPENAT2,         try_openat2,         {"openat2",                   "5.6",  "restore is impossible: files cannot be opened safely below a root"}},
 	{PROBE_TCP_PEEK_OFF,    try_tcp_peek_off,    {"SO_PEEK_OFF for TCP",       "6.9",  "unread data of TCP connections is read in one piece, which needs more memory"}},
-	{PROBE_TCP_REPAIR,      try_tcp_repair,      {"TCP_REPAIR",                "3.5",  "established TCP connections to other hosts cannot be carried"}},
-	{PROBE_CGROUP_FREEZE,   try_cgroup_freeze,   {"cgroup v2 freezer",         "5.2",  "trees that fork quickly take longer to stop; pause stops task by task"}},
-	{PROBE_LANDLOCK_SIGNAL, try_landlock_signal, {"Landlock signal scope",     "6.12", "--pids=virtual cannot have the kernel keep signals inside as a second fence"}},
+	{PROBE_TCP_REPAIR,      try_tcp_repair,      {"TCP_REPAIR",                "3.5",  "data that a TCP connection could not send yet is refused; it needs root"}},
+	{PROBE_CGROUP_FREEZE,   try_cgroup_freeze,   {"cgroup v2 freezer",         "5.2",  "nothing yet: trees are stopped task by task"}},
+	{PROBE_LANDLOCK_SIGNAL, try_landlock_signal, {"Landlock signal scope",     "6.12", "nothing yet: it is a second fence for --pids=virtual"}},
 	/* clang-format on */
 };
 _Static_assert(sizeof rows / sizeof rows[0] == PROBE_N, "one row per feature");
