@@ -1,6 +1,6 @@
 /* Shows: nice values, policy, cpu affinity, timer slack, I/O priority and oom_score_adj, by thread.
  *
- *	first ── child (SCHED_BATCH, nice 7) ═══ thread (SCHED_IDLE, one cpu)
+ *	first ── child (SCHED_BATCH, nice 7) ═══ thread (SCHED_OTHER, nice 3, one cpu)
  */
 #include "kindtest.h"
 
@@ -13,15 +13,15 @@ static cpu_set_t one;
 
 static void *thread(void *arg)
 {
-	struct sched_param p = {0};
 	cpu_set_t now;
 
-	KT_SYS(sched_setscheduler(0, SCHED_IDLE, &p));
+	KT_SYS(setpriority(PRIO_PROCESS, (id_t)kt_gettid(), 3));
 	KT_SYS(sched_setaffinity(0, sizeof(one), &one));
 	KT_SYS(prctl(PR_SET_TIMERSLACK, 123456));
 	kt_mark("thread");
 	kt_wait_go();
-	KT_EQ(sched_getscheduler(0), SCHED_IDLE);
+	KT_EQ(sched_getscheduler(0), SCHED_OTHER);
+	KT_EQ(getpriority(PRIO_PROCESS, (id_t)kt_gettid()), 3);
 	KT_SYS(sched_getaffinity(0, sizeof(now), &now));
 	KT_CHECK(CPU_EQUAL(&now, &one));
 	KT_EQ(prctl(PR_GET_TIMERSLACK), 123456);
@@ -56,12 +56,12 @@ static void child(void *arg)
 	kt_await("thread");
 	KT_SYS(sched_setscheduler(0, SCHED_BATCH, &p));
 	KT_SYS(setpriority(PRIO_PROCESS, 0, 7));
-	KT_SYS(syscall(SYS_ioprio_set, 1, 0, 3 << 13)); /* IOPRIO_CLASS_IDLE */
+	KT_SYS(syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 6)); /* IOPRIO_CLASS_BE */
 	kt_mark("child");
 	kt_wait_go();
 	KT_EQ(sched_getscheduler(0), SCHED_BATCH);
 	KT_EQ(getpriority(PRIO_PROCESS, 0), 7);
-	KT_EQ(syscall(SYS_ioprio_get, 1, 0), 3 << 13);
+	KT_EQ(syscall(SYS_ioprio_get, 1, 0), 2 << 13 | 6);
 	KT_EQ(prctl(PR_GET_TIMERSLACK), 50000);
 	KT_SYS(sched_getaffinity(0, sizeof(now), &now));
 	KT_CHECK(CPU_EQUAL(&now, &all));
