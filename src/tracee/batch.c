@@ -197,6 +197,7 @@ static int round_start(struct tracee *t, struct batch *b)
 		wire_encode(b, &b->calls.at[b->at + i], (struct wire_call *)buf + i,
 			    t->slot + skip + calls_len, data0);
 	if (data_len)
+		if (data_len)
 		memcpy(buf + calls_len, b->data + data0, data_len);
 	vec_each(p, &b->pointers) {
 		uint64_t to = t->slot + skip + calls_len + (p->to - data0);
@@ -265,7 +266,8 @@ static int round_finish(struct tracee *t, struct batch *b, size_t *ret_failed)
 	r = tracee_read(t, t->slot + skip, buf, calls_len + data_len);
 	if (r < 0)
 		return r;
-	memcpy(b->data + data0, buf + calls_len, data_len);
+	if (data_len)
+		memcpy(b->data + data0, buf + calls_len, data_len);
 	for (size_t i = 0; i < n; i++) {
 		struct batch_call *c = &b->calls.at[b->at + i];
 		c->result = ((struct wire_call *)buf)[i].ret;
