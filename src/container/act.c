@@ -80,6 +80,9 @@ static int kill_all(struct entry *e, int sig, struct pidspace_error *err)
 		;
 	if (r >= 0)
 		r = task_ref_kill(&s.init, sig);
+	/* without its children it may have ended by itself already */
+	if (r == -ESRCH && seen.pids.n)
+		r = 0;
 	vec_free(&seen.pids);
 	space_done(&s);
 	return r < 0 ? error_sys(err, r, "cannot signal all of container %s", e->record.name) : 0;
