@@ -21,7 +21,8 @@ on_pty() { # STEP... -- COMMAND...
 
 @test "the exit status comes through" {
 	run -7 on_pty end -- "$PIDSPACE" --root "$STATE" run -t --rm one -- sh -c 'exit 7'
-	run -130 on_pty expect:up send:'\x03' end -- "$PIDSPACE" --root "$STATE" run -t --rm --init one -- sh -c 'echo up; sleep 1000'
+	run -130 on_pty expect:up send:'\x03' end -- "$PIDSPACE" --root "$STATE" run -t --rm --init one -- \
+		python3 -c 'import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print("up", flush=True); time.sleep(1000)'
 }
 
 @test "what is typed arrives once, and is echoed once" {
@@ -62,7 +63,7 @@ on_pty() { # STEP... -- COMMAND...
 	steady web
 	run -6 on_pty expect:'\$ ' send:'tty\n' expect:'/dev/pts/[0-9]+\r' expect:'\$ ' \
 		send:'sh -c "echo begun; exec sleep 1001"\n' expect:'begun\r' send:'\x1a' \
-		expect:'Stopped' expect:'\$ ' send:'kill %1\n' expect:'\$ ' \
+		expect:'Stopped' expect:'\$ ' send:'kill %1; wait -f %1\n' expect:'\$ ' \
 		send:'kill -USR1 1; exit 6\n' end -- \
 		env PS1='$ ' "$PIDSPACE" --root "$STATE" exec -t web -- bash --norc --noprofile
 	wait_for log_has web usr1
