@@ -236,5 +236,5 @@ load setup.bash
 @test "SIGPIPE, SIGINT and the signal mask are as for any program" {
 	run -0 pidspace run --rm one -- grep -E '^Sig(Blk|Ign):' /proc/self/status
 	[[ ${lines[0]} == SigBlk:*0000000000000000 ]]
-	[[ ${lines[1]} == $(grep ^SigIgn: /proc/self/status) ]]
+	[[ ${lines[1]} == SigIgn:*0000000000000000 ]] # whatever is ignored here
 }
