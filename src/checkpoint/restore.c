@@ -209,6 +209,7 @@ static int take_init(struct restore_engine *e, struct pidspace_error *err)
 	if (t->state == TRACEE_GONE)
 		return error_sys(err, -ESRCH, "the new init has ended");
 	e->at[0].state = BORN;
+	e->st.tasks = 1;
 	return restore_enter_init(e, err);
 }
 

@@ -25,9 +25,11 @@ static void draw(const struct progress *p, const struct pidspace_progress *now)
 
 	fprintf(stderr, "\r\033[K%s", now->phase);
 	if (now->bytes)
-		fprintf(stderr, "  %s%s%s  %s/s", bytes, now->total ? " of " : "",
-			now->total ? total : "", per_second);
-	if (now->total > now->bytes && rate > 0)
+		fprintf(stderr, "  %s%s%s", bytes, now->total ? " of " : "",
+			now->total ? total : "");
+	if (rate >= 1)
+		fprintf(stderr, "  %s/s", per_second);
+	if (now->total > now->bytes && rate >= 1)
 		fprintf(stderr, "  %.0f s left", (double)(now->total - now->bytes) / rate);
 	fflush(stderr);
 	free(bytes);

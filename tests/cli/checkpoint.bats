@@ -245,7 +245,7 @@ time.sleep(1000)'
 	run -0 --separate-stderr pidspace checkpoint web --image web.img --stats
 	[[ -z $output && $stderr =~ total\ +[0-9.]+\ ms && $stderr == *freeze*processes* ]]
 	run -0 --separate-stderr pidspace restore -d --image web.img --stats
-	[[ -z $output && $stderr =~ total\ +[0-9.]+\ ms ]]
+	[[ -z $output && $stderr =~ total\ +[0-9.]+\ ms && $stderr =~ processes\ +[23] ]]
 }
 
 @test "progress on a terminal leaves nothing behind" {
