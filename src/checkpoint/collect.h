@@ -61,6 +61,10 @@ struct save_engine {
 void collect_refuse(struct save *s, struct vpid pid, uint64_t address, const char *code, const char *why,
 		    const char *advice, const char *what_fmt, ...) __attribute__((format(printf, 7, 8)));
 
+/* Makes what is not dumpable readable for the time of the save, and not dumpable again. */
+int collect_unlock(struct save *s, struct pidspace_error *err);
+void collect_lock(struct save *s);
+
 int collect_tree(struct save *s, struct pidspace_error *err);    /* processes, threads, kinship */
 int collect_surroundings(struct save *s, struct pidspace_error *err); /* namespaces, mounts, SysV IPC */
 int collect_sharing(struct save *s, struct pidspace_error *err); /* who shares what */

@@ -361,13 +361,19 @@ static void frozen_free(struct frozen *f)
 /* A wait that only our stop has cut short goes on. */
 static void resume_wait(struct frozen *f, struct frozen_task *k)
 {
+	struct user_regs_struct regs = k->t.regs;
 	struct proc_status st;
 
-	if (k->t.state != TRACEE_STOPPED || !tracee_cut_short(&k->t.regs) ||
+	/* Its time went on while it stood still; where the kernel knows the deadline better, it shall use it. */
+	k->t.elapsed_ns = k->ran_ns ? freeze_now() - k->ran_ns : 0;
+	if (!k->t.elapsed_ns && (long)regs.rax != -EINTR)
+		return;
+	if (k->t.state != TRACEE_STOPPED || !tracee_cut_short(&k->t, &regs) ||
 	    proc_status_read(f->space->proc_fd, k->tgid.n, k->tid.n, &st) < 0)
 		return;
 	if (!((st.pending | st.shared_pending) & ~k->t.sigmask & st.caught)) {
-		tracee_step_back(&k->t, &k->t.regs);
+		tracee_step_back(&k->t, &regs);
+		k->t.regs = regs;
 		k->t.worked_in = true;
 	}
 	proc_status_done(&st);

@@ -95,10 +95,8 @@ int restore_registers(struct restore_engine *e, struct pidspace_error *err);
 int restore_terminals(struct restore_engine *e, struct pidspace_error *err); /* controlling terminals */
 int restore_release(struct restore_engine *e, struct pidspace_error *err);
 
-/* restore_calls.c: a call with a time-out that was interrupted is issued again, so that the kernel has
- * its restart state again. Fills *ret with the final registers. */
-int restore_call(struct tracee *t, const Thread *th, struct user_regs_struct *ret,
-		 struct pidspace_error *err);
+/* restore_calls.c: makes the final registers *r go on with a call that was waiting. */
+void restore_call(struct tracee *t, const Process *p, const Thread *th, struct user_regs_struct *r);
 
 /* The options of PTRACE_SEIZE while restoring. */
 #define RESTORE_OPTIONS 0x00100000 /* PTRACE_O_EXITKILL */

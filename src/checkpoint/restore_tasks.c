@@ -266,47 +266,34 @@ static int end_leader(struct restored *p, size_t k, struct pidspace_error *err)
 	return e < 0 ? error_sys(err, e, "cannot end the leader of process %d again", p->p->pid) : 0;
 }
 
-/* Will a handler run as soon as the thread does? */
-static bool handler_due(const Process *p, const Thread *th)
-{
-	for (size_t i = 0; i < p->n_action; i++) {
-		const SignalAction *a = p->action[i];
-		if (a->handler > 1 && !(th->sigmask >> (a->signal - 1) & 1) && has_pending(p, th, (int)a->signal))
-			return true;
-	}
-	return false;
-}
-
 static int final_registers(struct restore_engine *e, struct restored *p, size_t k, bool last_in_mm,
 			   struct pidspace_error *err)
 {
 	Thread *th = p->p->thread[k];
 	struct tracee *t = &p->threads[k];
 	struct user_regs_struct regs;
-	int r;
+	int r = 0;
 
 	if (th->regs.len != sizeof regs)
 		return error_set(err, -EBADMSG, "E_IMAGE_CORRUPT", "registers of thread %d have a wrong size", th->tid);
 	memcpy(&regs, th->regs.data, sizeof regs);
 	if (regs.cs != 0x33)
 		return error_set(err, -ENOTSUP, "E_I386", "thread %d is a 32-bit program", th->tid);
-	r = restore_call(t, th, &regs, err);
-	if (r < 0)
-		return r;
 	t->regs = regs;
 	t->vdso = p->mm->vdso;
+	if (last_in_mm && p->p->dumpable == 0)
+		r = (int)scratch_single_call(t, t->vdso, SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
 	t->newborn = false; /* from here on it is left as a living task is */
 	t->sigreturn = 0;
 	t->stack_below = false;
-	if (last_in_mm)
+	if (r == 0 && last_in_mm)
 		r = scratch_unmap(t, e->scratch, e->scratch_len, err);
 	if (r == 0 && !last_in_mm)
 		r = tracee_set_regs(t, &regs);
 	if (r == 0)
 		r = tracee_set_xstate(t, th->xstate.data, th->xstate.len);
-	t->elapsed_ns = th->call_elapsed_ns;
-	if (tracee_cut_short(&regs) && !handler_due(p->p, th))
-		tracee_step_back(t, &regs);
+	/* After the scratch memory went: it steps back onto the call. */
+	restore_call(t, p->p, th, &regs);
 	if (r == 0 && tracee_must_reenter(&regs) && !p->p->stop_signal)
 		r = tracee_reenter(t, &regs, th->sigmask);
 	else if (r == 0 && (r = tracee_set_regs(t, &regs)) == 0)

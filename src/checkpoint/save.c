@@ -92,7 +92,10 @@ static int write_container(struct job *j, struct pidspace_error *err)
 static int collect(struct job *j, struct pidspace_error *err)
 {
 	struct save *s = &j->s;
-	int r = collect_tree(s, err);
+	int r = collect_unlock(s, err);
+
+	if (r == 0)
+		r = collect_tree(s, err);
 
 	if (r == 0)
 		r = collect_surroundings(s, err);
@@ -336,8 +339,10 @@ int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refu
 		r = freeze_kill(j->e.frozen, err);
 		killed = r == 0;
 	}
-	if (j->e.frozen && !killed)
+	if (j->e.frozen && !killed) {
 		collect_leave(&j->s);
+		collect_lock(&j->s);
+	}
 	if (j->e.frozen && !o->frozen)
 		freeze_release(j->e.frozen);
 	j->st.done_ns = freeze_now();

@@ -139,7 +139,7 @@ static int process_take(struct task_view *v, const struct batch *b, struct pidsp
 	if (r == 0 && v->first) {
 		memcpy(&word, batch_bytes(b, v->q.subreaper), 4);
 		p->child_subreaper = word;
-		p->dumpable = (uint32_t)batch_result(b, v->q.dumpable);
+		p->dumpable = v->k->was_locked ? 0 : (uint32_t)batch_result(b, v->q.dumpable);
 		p->thp_disable = batch_result(b, v->q.thp) == 1;
 		v->k->brk = (uint64_t)batch_result(b, v->q.brk);
 		p->umask = (uint32_t)v->status->umask;
@@ -268,7 +268,8 @@ void task_credentials_late(const Process *p, const Thread *th, bool first, struc
 	BATCH_CALL(b, "prctl(PR_SET_TIMERSLACK)", SYS_prctl, PR_SET_TIMERSLACK, th->timer_slack_ns);
 	if (th->pdeath_signal)
 		BATCH_CALL(b, "prctl(PR_SET_PDEATHSIG)", SYS_prctl, PR_SET_PDEATHSIG, th->pdeath_signal);
-	if (first && p->dumpable != 2)
+	/* Not dumpable comes last of all (checkpoint/): it shuts us out of the memory. */
+	if (first && p->dumpable == 1)
 		BATCH_CALL(b, "prctl(PR_SET_DUMPABLE)", SYS_prctl, PR_SET_DUMPABLE, p->dumpable);
 	if (first && p->child_subreaper)
 		BATCH_CALL(b, "prctl(PR_SET_CHILD_SUBREAPER)", SYS_prctl, PR_SET_CHILD_SUBREAPER, 1);

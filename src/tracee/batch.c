@@ -172,7 +172,7 @@ static int place_frame(struct tracee *t)
 	if (r < 0)
 		return r;
 	struct user_regs_struct regs = t->regs;
-	if (tracee_cut_short(&regs))
+	if (tracee_cut_short(t, &regs))
 		tracee_step_back(t, &regs);
 	size_t n = sigframe_build(frame, sizeof frame, t->slot, &regs, t->sigmask, xstate, xlen, 0);
 	return n ? tracee_write(t, t->slot, frame, n) : -E2BIG;
@@ -196,7 +196,6 @@ static int round_start(struct tracee *t, struct batch *b)
 	for (size_t i = 0; i < n; i++)
 		wire_encode(b, &b->calls.at[b->at + i], (struct wire_call *)buf + i,
 			    t->slot + skip + calls_len, data0);
-	if (data_len)
 		if (data_len)
 		memcpy(buf + calls_len, b->data + data0, data_len);
 	vec_each(p, &b->pointers) {

@@ -77,6 +77,11 @@ int scratch_map_finish(struct tracee *t, size_t bytes, uint64_t *ret, struct pid
 /* Takes it away again: the last injected call. */
 int scratch_unmap(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err);
 
+/* One call in a living task, before scratch memory is there and leaving nothing behind; needs t->vdso. The call's
+ * result or -errno. */
+int64_t scratch_living_call(struct tracee *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2,
+			    struct pidspace_error *err);
+
 /* Gives a further thread of the same address space its slot. */
 void scratch_slot(struct tracee *t, uint64_t slot, size_t size);
 

@@ -8,5 +8,6 @@ struct frozen_task {
 	uint64_t ran_ns;   /* when it last ran before the stop, CLOCK_MONOTONIC; 0: unknown */
 	bool zombie;       /* exited: a process waiting to be reaped, or a leader whose threads go on */
 	bool lost;         /* vanished meanwhile */
+	bool was_locked;   /* made dumpable for the time of a save */
 	uint64_t brk;      /* of its process, once asked */
 };

@@ -63,7 +63,7 @@ static void guard_stack(struct tracee *t, struct user_regs_struct *r)
 		return;
 	uint64_t at = (t->regs.rsp - RED_ZONE - xlen - 1024) & ~(uint64_t)63;
 	struct user_regs_struct regs = t->regs;
-	if (tracee_cut_short(&regs))
+	if (tracee_cut_short(t, &regs))
 		tracee_step_back(t, &regs);
 	size_t n = sigframe_build(frame, sizeof frame, at, &regs, t->sigmask, xstate, xlen, t->sigreturn);
 	if (!n)
@@ -196,37 +196,61 @@ int scratch_map(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_e
 	return r < 0 ? r : scratch_map_finish(t, bytes, ret, err);
 }
 
-int scratch_unmap(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err)
+/* From the exit stop of a call to a place it can be left from, with everything put back but the signals still
+ * blocked: an interrupt trap. At the exit stop itself no restart happens. */
+static int go_to_trap(struct tracee *t)
 {
-	uint64_t a[6] = {scratch, bytes, 0, 0, 0, 0};
-	int status, r = call_start(t, SYS_munmap, a);
-	int64_t got;
+	int status, r = tracee_set_regs(t, &t->regs);
 
 	if (r < 0)
-		return error_sys(err, r, "cannot enter task (host %d)", t->tid.n);
-	got = call_finish(t);
-	if (t->state == TRACEE_STOPPED)
-		unguard_stack(t);
-	t->stub = 0;
-	if (got < 0)
-		return error_sys(err, (int)got, "cannot unmap scratch memory of task (host %d)", t->tid.n);
-	if (t->newborn)
-		return 0;
-	/* A system call exit stop is no place to leave from: no restart happens there. Go on to an
-	 * interrupt trap with everything put back but the signals still blocked. */
-	r = tracee_set_regs(t, &t->regs);
-	if (r < 0)
-		return error_sys(err, r, "cannot put back task (host %d)", t->tid.n);
+		return r;
 	tracee_interrupt(t);
-	ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
 	do {
+		ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
 		r = tracee_wait(t, &status);
 		if (r < 0)
-			return error_sys(err, r, "task (host %d) is gone", t->tid.n);
-		if (status >> 16 != PTRACE_EVENT_STOP)
-			ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
+			return r;
 	} while (status >> 16 != PTRACE_EVENT_STOP);
 	t->state = TRACEE_STOPPED;
 	t->worked_in = true;
 	return 0;
+}
+
+static int64_t call_and_return(struct tracee *t, long nr, const uint64_t a[6])
+{
+	int64_t got = call_start(t, nr, a);
+	int r;
+
+	if (got < 0)
+		return got;
+	got = call_finish(t);
+	if (t->state != TRACEE_STOPPED)
+		return got;
+	unguard_stack(t);
+	if (t->newborn)
+		return got;
+	r = go_to_trap(t);
+	return r < 0 ? r : got;
+}
+
+int scratch_unmap(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err)
+{
+	uint64_t a[6] = {scratch, bytes, 0, 0, 0, 0};
+	int64_t r = call_and_return(t, SYS_munmap, a);
+
+	t->stub = 0;
+	if (r < 0)
+		return error_sys(err, (int)r, "cannot unmap scratch memory of task (host %d)", t->tid.n);
+	return 0;
+}
+
+int64_t scratch_living_call(struct tracee *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2,
+			    struct pidspace_error *err)
+{
+	uint64_t a[6] = {a0, a1, a2, 0, 0, 0};
+	int64_t r = call_and_return(t, nr, a);
+
+	/* The registers are back: the next batch writes its signal frame first. */
+	t->worked_in = false;
+	return r < 0 ? error_sys(err, (int)r, "cannot work in task (host %d)", t->tid.n) : r;
 }

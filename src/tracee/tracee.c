@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -14,6 +15,7 @@
 
 /* include/linux/errno.h, seen only in a stopped task's registers. */
 #define ERESTARTNOHAND 514
+#define ERESTART_RESTARTBLOCK 516
 
 #define STOP_EVENT(status) ((unsigned)(status) >> 16)
 
@@ -172,8 +174,43 @@ int tracee_set_mask(struct tracee *t, uint64_t mask)
 	return ptrace(SYS_PTRACE_SETSIGMASK, t->tid.n, sizeof mask, &mask) < 0 ? -errno : 0;
 }
 
-bool tracee_cut_short(const struct user_regs_struct *r)
+/* The number of a call with a time-out that restart_syscall(2) stands for: what the code before the syscall
+ * instruction loads (mov $nr,%eax). 0: not recognised. */
+static long restarted_call(const struct tracee *t, const struct user_regs_struct *r)
 {
+	static const int32_t known[] = {SYS_nanosleep, SYS_clock_nanosleep, SYS_poll, SYS_futex};
+	uint8_t code[64];
+	int32_t nr;
+
+	if (tracee_read(t, r->rip - 2 - sizeof code, code, sizeof code) < 0)
+		return 0;
+	for (size_t i = sizeof code - 4; i-- > 0;) {
+		memcpy(&nr, code + i + 1, sizeof nr);
+		for (size_t k = 0; code[i] == 0xb8 && k < sizeof known / sizeof *known; k++)
+			if (nr == known[k])
+				return nr;
+	}
+	return 0;
+}
+
+bool tracee_cut_short(const struct tracee *t, struct user_regs_struct *r)
+{
+	if ((long)r->rax == -ERESTART_RESTARTBLOCK) {
+		if ((long)r->orig_rax == SYS_restart_syscall) {
+			long nr = restarted_call(t, r);
+			if (!nr)
+				return false;
+			r->orig_rax = (unsigned long)nr;
+		}
+		switch ((long)r->orig_rax) {
+		case SYS_nanosleep:
+		case SYS_clock_nanosleep:
+		case SYS_poll:
+		case SYS_futex:
+			return true;
+		}
+		return false;
+	}
 	if ((long)r->rax != -EINTR)
 		return false;
 	switch ((long)r->orig_rax) {
@@ -208,8 +245,13 @@ bool tracee_must_reenter(const struct user_regs_struct *r)
 	       (nr == SYS_ppoll || nr == SYS_pselect6 || nr == SYS_rt_sigsuspend);
 }
 
+/* What is left to wait. The scheduler's clocks, which `elapsed` comes from, are good to about a percent here; a wait
+ * may be longer than asked but never shorter (nanosleep(2)), so the error goes to that side. */
 static uint64_t left(uint64_t asked, uint64_t elapsed)
 {
+	uint64_t doubt = elapsed / 100 + 5000000;
+
+	elapsed = elapsed > doubt ? elapsed - doubt : 0;
 	return elapsed < asked ? asked - elapsed : 1000;
 }
 
@@ -232,6 +274,22 @@ static void shorten(const struct tracee *t, const struct user_regs_struct *r, un
 static void shorten_timeout(const struct tracee *t, struct user_regs_struct *r)
 {
 	switch ((long)r->rax) {
+	case SYS_nanosleep:
+		shorten(t, r, &r->rdi);
+		break;
+	case SYS_clock_nanosleep:
+		if (!(r->rsi & TIMER_ABSTIME))
+			shorten(t, r, &r->rdx);
+		break;
+	case SYS_poll:
+		if ((int)r->rdx > 0 && t->elapsed_ns)
+			r->rdx = (left((uint64_t)(int)r->rdx * 1000000, t->elapsed_ns) + 999999) / 1000000;
+		break;
+	case SYS_futex:
+		/* FUTEX_WAIT alone counts from now, the others wait until a moment. */
+		if ((r->rsi & 127) == 0)
+			shorten(t, r, &r->r10);
+		break;
 	case SYS_epoll_wait:
 	case SYS_epoll_pwait:
 		if ((int)r->r10 > 0 && t->elapsed_ns)

@@ -75,10 +75,12 @@ int tracee_set_xstate(const struct tracee *t, const void *buf, size_t len);
 int tracee_set_regs(struct tracee *t, const struct user_regs_struct *r);
 int tracee_set_mask(struct tracee *t, uint64_t mask);
 
-/* Did the stop make a call answer -EINTR that would have gone on waiting? (If a handler is due, -EINTR is right
- * all the same: the caller knows.) Then step back onto the syscall instruction; time-outs are shortened by t->elapsed_ns,
- * in the register or in memory below the red zone. */
-bool tracee_cut_short(const struct user_regs_struct *r);
+/* Did the stop end a call that would have gone on waiting, in a way that forgets how long? Either it answers
+ * -EINTR (if a handler is due that is right all the same: the caller knows), or -ERESTART_RESTARTBLOCK, whose
+ * deadline is lost with the kernel's memory of it; r->orig_rax names the call then, also where
+ * restart_syscall(2) stood for it. Then step back onto the syscall instruction; time-outs are
+ * shortened by t->elapsed_ns, in the register or in memory below the red zone. */
+bool tracee_cut_short(const struct tracee *t, struct user_regs_struct *r);
 void tracee_step_back(const struct tracee *t, struct user_regs_struct *r);
 
 /* Is it in a call that waits under a signal mask of its own, which is gone once anything else has run? */
