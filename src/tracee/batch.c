@@ -196,7 +196,7 @@ static int round_start(struct tracee *t, struct batch *b)
 	for (size_t i = 0; i < n; i++)
 		wire_encode(b, &b->calls.at[b->at + i], (struct wire_call *)buf + i,
 			    t->slot + skip + calls_len, data0);
-		if (data_len)
+	if (data_len)
 		memcpy(buf + calls_len, b->data + data0, data_len);
 	vec_each(p, &b->pointers) {
 		uint64_t to = t->slot + skip + calls_len + (p->to - data0);
