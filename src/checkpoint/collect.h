@@ -58,6 +58,11 @@ struct save_engine {
 	VEC(uint32_t) file_order;              /* indices into save.files, sorted; collect_files.c */
 };
 
+/* Notes in Vma.flags that mean nothing in an image: its shared memory is read through this mapping; all its pages
+ * are stored, whatever they are. */
+#define COLLECT_THROUGH_MAP (UINT32_C(1) << 31)
+#define COLLECT_WHOLE (UINT32_C(1) << 30)
+
 void collect_refuse(struct save *s, struct vpid pid, uint64_t address, const char *code, const char *why,
 		    const char *advice, const char *what_fmt, ...) __attribute__((format(printf, 7, 8)));
 

@@ -1,6 +1,7 @@
 /* Address spaces: whose they are, what is mapped in them, and which came by fork from which. */
 #include "checkpoint/collect.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -62,13 +63,42 @@ static int nameless_fd(struct save *s, const struct saved_mm *mm, const struct p
 	return -1;
 }
 
+static bool is_gone(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 10 && !strcmp(name + len - 10, " (deleted)");
+}
+
+/* Another name of a file in /dev/shm whose first one is gone: sem_open(3) maps a temporary name, links the
+ * real one to it and unlinks it. malloc'd, NULL: none. */
+static char *other_name(const struct save *s, const struct proc_map *m)
+{
+	int fd = strncmp(m->name, "/dev/shm/", 9) ? -1
+						  : openat(s->root_fd, "dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	struct stat st;
+	char *found = NULL;
+
+	if (!d)
+		return NULL;
+	while (!found && (e = readdir(d)))
+		if (e->d_ino == m->ino && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_ino == m->ino && st.st_dev == m->dev && asprintf(&found, "/dev/shm/%s", e->d_name) < 0)
+			found = NULL;
+	closedir(d);
+	return found;
+}
+
 static int mapped_file(struct save *s, struct saved_mm *mm, const struct proc_map *m, bool writable,
 		       uint32_t *ret_id, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
 	struct stat st;
-	size_t len = strlen(m->name);
-	bool gone = len > 10 && !strcmp(m->name + len - 10, " (deleted)");
+	_cleanup_free_ char *other = is_gone(m->name) ? other_name(s, m) : NULL;
+	const char *name = other ? other : m->name;
+	bool gone = is_gone(name);
 	uint32_t deleted = 0;
 
 	vec_each(p, &e->mapped) {
@@ -81,10 +111,10 @@ static int mapped_file(struct save *s, struct saved_mm *mm, const struct proc_ma
 	_cleanup_close_ int fd = -1;
 	if (!gone) {
 		struct stat want = {.st_dev = m->dev, .st_ino = m->ino};
-		fd = save_open_same(s, m->name, &want);
+		fd = save_open_same(s, name, &want);
 		/* Some file systems show another device in maps than in stat: trust the path then. */
 		if (fd == -ESTALE)
-			fd = openat(s->root_fd, m->name[0] == '/' ? m->name + 1 : m->name, O_PATH | O_CLOEXEC);
+			fd = openat(s->root_fd, name[0] == '/' ? name + 1 : name, O_PATH | O_CLOEXEC);
 	} else {
 		fd = nameless_fd(s, mm, m);
 		int r = fd < 0 ? 0 : deleted_save(s, NULL, fd, m->name, &deleted, err);
@@ -99,7 +129,7 @@ static int mapped_file(struct save *s, struct saved_mm *mm, const struct proc_ma
 		return error_sys(err, -ENOMEM, "cannot save mappings");
 	mapped_file__init(f);
 	f->id = (uint32_t)e->mapped.n;
-	f->path = strdup(m->name);
+	f->path = strdup(name);
 	f->size = (uint64_t)st.st_size;
 	f->mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
 	f->deleted = deleted;
@@ -182,7 +212,7 @@ static int classify(struct save *s, struct saved_mm *mm, const struct proc_map *
 				    &v->object, &fresh, err);
 		if (fd < 0 && r == 0) {
 			/* Its pages are read through the first mapping found, see collect_pages. */
-			v->flags |= fresh ? 1u << 31 : 0;
+			v->flags |= fresh ? COLLECT_THROUGH_MAP : 0;
 		}
 		return r == -ENOTSUP ? 0 : r;
 	}
@@ -199,6 +229,25 @@ static int classify(struct save *s, struct saved_mm *mm, const struct proc_map *
 	}
 	v->kind = VMA_KIND__VMA_FILE;
 	r = mapped_file(s, mm, m, shared && (m->flags & PROC_MAP_MAYWRITE), &v->object, err);
+	/* Nobody can open it any more, but its pages are mapped: they go along as memory. */
+	if (r == 1 && is_gone(m->name) && (m->prot & PROT_READ)) {
+		if (!shared) {
+			struct page_run *run = vec_push(&mm->pages);
+			if (!run)
+				return -ENOMEM;
+			*run = (struct page_run){m->start, m->end, false};
+			v->kind = VMA_KIND__VMA_ANONYMOUS;
+			v->offset = 0;
+			v->flags |= COLLECT_WHOLE;
+			return 0;
+		}
+		bool fresh = false;
+		v->kind = VMA_KIND__VMA_SHARED_MEMORY;
+		r = shm_object_save(s, NULL, m->dev, m->ino, "/dev/zero (deleted)", -1,
+				    m->offset + m->end - m->start, &v->object, &fresh, err);
+		v->flags |= r == 0 && fresh ? COLLECT_THROUGH_MAP : 0;
+		return r == -ENOTSUP ? 0 : r;
+	}
 	if (r == 1) {
 		refuse_map(s, mm, m, "E_MAPPED_FILE", "the file is not where it was and cannot be read",
 			   "restart the program so that it maps the current file");

@@ -40,7 +40,7 @@ static bool has_own_pages(const Vma *v)
 {
 	if (v->kind == VMA_KIND__VMA_VDSO || v->kind == VMA_KIND__VMA_VVAR)
 		return false;
-	return !(v->flags & VMA_FLAG__VMA_SHARED);
+	return !(v->flags & (VMA_FLAG__VMA_SHARED | COLLECT_WHOLE));
 }
 
 /* Cuts a range reported by the kernel to the private mappings. *at: where to go on looking. */
@@ -346,6 +346,13 @@ int collect_read(const struct saved_mm *mm, uint64_t address, void *buf, size_t 
 	return k == (ssize_t)n ? 0 : k < 0 ? (int)k : -EFAULT;
 }
 
+static int by_start(const void *a, const void *b)
+{
+	const struct page_run *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
 static int by_stack(const void *a, const void *b)
 {
 	const struct saved_mm *x = *(struct saved_mm *const *)a, *y = *(struct saved_mm *const *)b;
@@ -405,6 +412,9 @@ int collect_pages(struct save *s, struct pidspace_error *err)
 			r = walk_pagemap(mm);
 		if (r < 0)
 			return error_sys(err, r, "cannot scan the pages of process %d", mm->owner->m->pid);
+		/* Whole mappings were noted before (collect_maps.c). */
+		if (mm->pages.n)
+			qsort(mm->pages.at, mm->pages.n, sizeof *mm->pages.at, by_start);
 	}
 	r = share_with_parents(s);
 	if (r < 0)

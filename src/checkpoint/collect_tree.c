@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "checkpoint/plan.h"
 #include "kinds/terminal.h"
 
 void collect_refuse(struct save *s, struct vpid pid, uint64_t address, const char *code, const char *why,
@@ -208,6 +209,38 @@ static int order_by_kinship(struct save *s)
 	return 0;
 }
 
+/* A process must also come after the one that forks it, which may be a sibling with a higher number. */
+static int order_by_forks(struct save *s)
+{
+	struct save_engine *e = s->engine;
+	size_t n = e->processes.n;
+	Process **ps = calloc(n, sizeof *ps);
+	struct ranked *rank = calloc(n, sizeof *rank);
+	struct plan plan;
+	int r = ps && rank ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		ps[i] = e->processes.at[i]->m;
+	/* A tree that cannot be planned is refused later (collect_maps.c). */
+	if (r == 0 && plan_make(&plan, ps, n, NULL) == 0) {
+		for (size_t i = 0; i < n; i++) {
+			int d = 0;
+			for (int f = plan.step[i].forker; f >= 0 && d <= (int)n; f = plan.step[f].forker)
+				d++;
+			rank[i] = (struct ranked){d, e->processes.at[i]};
+		}
+		plan_done(&plan);
+		qsort(rank, n, sizeof *rank, by_rank);
+		for (size_t i = 0; i < n; i++) {
+			e->processes.at[i] = rank[i].p;
+			e->by_pid[rank[i].p->m->pid] = (uint32_t)i + 1;
+		}
+	}
+	free(ps);
+	free(rank);
+	return r;
+}
+
 static void read_id_map(struct save *s, const char *name, struct id_map *map)
 {
 	char buf[4096];
@@ -244,5 +277,7 @@ int collect_tree(struct save *s, struct pidspace_error *err)
 			return error_sys(err, r, "cannot read process %d", f->tasks.at[i]->tgid.n);
 	}
 	r = order_by_kinship(s);
+	if (r == 0)
+		r = order_by_forks(s);
 	return r < 0 ? error_sys(err, r, "cannot order the tree") : 0;
 }

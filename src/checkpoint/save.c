@@ -219,7 +219,7 @@ static int write_shared_through_maps(struct job *j, struct saved_mm *mm, struct 
 
 	for (size_t i = 0; i < mm->m->n_vma && r == 0; i++) {
 		Vma *v = mm->m->vma[i];
-		if (!(v->flags & 1u << 31))
+		if (!(v->flags & COLLECT_THROUGH_MAP))
 			continue;
 		for (uint64_t at = 0; at < v->end - v->start && r == 0; at += IMAGE_BLOCK) {
 			uint64_t left = v->end - v->start - at;

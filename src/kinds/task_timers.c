@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -154,6 +155,27 @@ static void create_posix_timer(const PosixTimer *t, struct batch *b)
 	BATCH_CALL(b, "timer_settime", SYS_timer_settime, t->id, 0, BATCH_DATA(s), 0);
 }
 
+/* The timer with the smallest id from `from` on. */
+static const PosixTimer *next_timer(const Process *p, uint32_t from)
+{
+	const PosixTimer *best = NULL;
+
+	for (size_t i = 0; i < p->n_posix_timer; i++)
+		if (p->posix_timer[i]->id >= from && (!best || p->posix_timer[i]->id < best->id))
+			best = p->posix_timer[i];
+	return best;
+}
+
+static void spend_timer_id(uint32_t id, struct batch *b)
+{
+	struct sigevent ev = {.sigev_notify = SIGEV_NONE};
+	int32_t got = -1;
+	size_t e = batch_in(b, &ev, sizeof ev), i = batch_in(b, &got, sizeof got);
+
+	BATCH_CALL(b, "timer_create", SYS_timer_create, CLOCK_MONOTONIC, BATCH_DATA(e), BATCH_DATA(i));
+	BATCH_CALL(b, "timer_delete", SYS_timer_delete, id);
+}
+
 void task_timers_late(const Process *p, struct batch *b)
 {
 	for (size_t i = 0; i < p->n_itimer; i++) {
@@ -170,8 +192,21 @@ void task_timers_late(const Process *p, struct batch *b)
 	}
 	if (!p->n_posix_timer)
 		return;
-	BATCH_CALL(b, "prctl(PR_TIMER_CREATE_RESTORE_IDS)", SYS_prctl, SYS_PR_TIMER_CREATE_RESTORE_IDS, 1);
-	for (size_t i = 0; i < p->n_posix_timer; i++)
-		create_posix_timer(p->posix_timer[i], b);
-	BATCH_CALL(b, "prctl(PR_TIMER_CREATE_RESTORE_IDS)", SYS_prctl, SYS_PR_TIMER_CREATE_RESTORE_IDS, 0);
+	bool chosen = prctl(SYS_PR_TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0) == 0;
+	if (chosen) {
+		prctl(SYS_PR_TIMER_CREATE_RESTORE_IDS, 0, 0, 0, 0);
+		BATCH_CALL(b, "prctl(PR_TIMER_CREATE_RESTORE_IDS)", SYS_prctl, SYS_PR_TIMER_CREATE_RESTORE_IDS, 1);
+	}
+	for (uint32_t i = 0, next = 0; i < p->n_posix_timer; i++) {
+		const PosixTimer *t = next_timer(p, next);
+		if (!t)
+			break;
+		/* Before Linux 6.15 a process counts its timers' ids upwards from 0: use up what lies between. */
+		for (; !chosen && next < t->id; next++)
+			spend_timer_id(next, b);
+		create_posix_timer(t, b);
+		next = t->id + 1;
+	}
+	if (chosen)
+		BATCH_CALL(b, "prctl(PR_TIMER_CREATE_RESTORE_IDS)", SYS_prctl, SYS_PR_TIMER_CREATE_RESTORE_IDS, 0);
 }
