@@ -159,7 +159,7 @@ static int link_processes(struct restore_engine *e, struct pidspace_error *err)
 /* Numbers above all that any table uses, for the pool. */
 static void choose_pool(struct restore_engine *e)
 {
-	uint32_t top = 63;
+	uint32_t top = POOL_AT_ONCE - 1;
 
 	vec_each(t, &e->tables)
 		for (size_t i = 0; i < (*t)->n_fd; i++)

@@ -82,6 +82,9 @@ int restore_leave(struct restore_engine *e, struct pidspace_error *err); /* help
 /* restore_files.c */
 int restore_make_files(struct restore_engine *e, struct pidspace_error *err);
 int restore_file_owners(struct restore_engine *e, struct pidspace_error *err);
+/* Descriptors a message hands to init; the kernel's limit is 253. They arrive there as 0, 1, 2 …, so the
+ * pool and the socket must have numbers above. */
+#define POOL_AT_ONCE 64
 int restore_send_pool(struct restore_engine *e, struct pidspace_error *err);
 void restore_table(struct restore_engine *e, size_t i, struct batch *b);
 int restore_pool_number(const struct restore_engine *e, uint32_t file_id);

@@ -21,8 +21,6 @@
 #include "kinds/shared_memory.h"
 #include "kinds/tree_file.h"
 
-#define AT_ONCE 200 /* descriptors a message; the kernel's limit is 253 */
-
 static int make_one(struct restore_engine *e, const OpenFile *f, struct pidspace_error *err)
 {
 	const struct fd_kind *k = fd_kind_by_id(f->kind);
@@ -197,7 +195,7 @@ int restore_pool_shared(struct restore_engine *e, uint32_t object_id)
 static int send_some(struct restore_engine *e, const int *fds, const int *numbers, size_t n,
 		     struct pidspace_error *err)
 {
-	uint8_t control[CMSG_SPACE(AT_ONCE * sizeof(int))] = {};
+	uint8_t control[CMSG_SPACE(POOL_AT_ONCE * sizeof(int))] = {};
 	char byte = 0;
 	struct iovec iov = {};
 	struct msghdr m = {.msg_iovlen = 1, .msg_controllen = CMSG_SPACE(n * sizeof(int))};
@@ -227,7 +225,7 @@ static int send_some(struct restore_engine *e, const int *fds, const int *number
 int restore_send_pool(struct restore_engine *e, struct pidspace_error *err)
 {
 	size_t total = e->open_files.n + e->mapped.n + shared_count(e), n = 0;
-	int fds[AT_ONCE], numbers[AT_ONCE], r = 0;
+	int fds[POOL_AT_ONCE], numbers[POOL_AT_ONCE], r = 0;
 	struct rlimit have, want;
 
 	if (prlimit(e->init_host.n, RLIMIT_NOFILE, NULL, &have) < 0)
@@ -241,7 +239,7 @@ int restore_send_pool(struct restore_engine *e, struct pidspace_error *err)
 				 "the image needs %llu descriptors, the hard limit is %llu (ulimit -Hn); raise it",
 				 (unsigned long long)want.rlim_cur, (unsigned long long)have.rlim_max);
 	for (size_t k = 0; k <= total && r == 0; k++) {
-		if (n == AT_ONCE || (k == total && n)) {
+		if (n == POOL_AT_ONCE || (k == total && n)) {
 			r = send_some(e, fds, numbers, n, err);
 			n = 0;
 		}
