@@ -83,7 +83,9 @@ int fd_slurp_at(int dirfd, const char *path, char **ret, size_t *ret_len)
 	buf[len] = 0;
 	if (ret_len)
 		*ret_len = len;
-	*ret = buf;
+	/* Thousands of short ones are kept for a while. */
+	char *tight = realloc(buf, len + 1);
+	*ret = tight ? tight : buf;
 	buf = NULL;
 	return 0;
 }
@@ -180,4 +182,12 @@ void fd_limit_set(uint64_t soft)
 		return;
 	l.rlim_cur = soft < l.rlim_max ? soft : l.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &l);
+}
+
+void fd_table_reserve(int fd, int n)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, n);
+
+	if (high >= 0)
+		close(high);
 }

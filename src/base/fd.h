@@ -53,3 +53,7 @@ ssize_t fd_recv_fds(int sock, void *data, size_t len, int *ret_fds, size_t max, 
  * fd_limit_set() afterwards, so that what it starts later inherits no more than before. setrlimit(2). */
 uint64_t fd_limit_raise(void);
 void fd_limit_set(uint64_t soft);
+
+/* Makes our descriptor table large enough for n descriptors now (fd: any open one). Once threads share the
+ * table every growth waits for an RCU grace period (fs/file.c expand_fdtable()). */
+void fd_table_reserve(int fd, int n);

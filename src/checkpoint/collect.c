@@ -26,6 +26,7 @@ static void mm_free(struct saved_mm *mm)
 static void process_free(struct saved_process *p)
 {
 	fd_closep(&p->pidfd);
+	collect_outside_done(&p->seen);
 	if (p->owns_fds && p->fds)
 		fd_table__free_unpacked(p->fds, NULL);
 	if (p->m)

@@ -1,5 +1,7 @@
 #pragma once
 /* What a save knows of the stopped tree: built by collect_*.c, written by save.c. */
+#include <sys/stat.h>
+
 #include "address_space.pb-c.h"
 #include "checkpoint/freeze.h"
 #include "kernel/proc_maps.h"
@@ -11,6 +13,7 @@
 struct page_run {
 	uint64_t start, end; /* bytes */
 	bool before;
+	bool alone;          /* mapped nowhere else: pinning to read unshares nothing */
 };
 typedef VEC(struct page_run) page_runs; /* sorted, disjoint */
 
@@ -29,12 +32,29 @@ struct saved_mm {
 	bool has_family;           /* others may share pages with it */
 };
 
+/* What /proc shows of a process and needs no ptrace: read of many processes at once, collect_outside.c. */
+#define N_NAMESPACES 7
+struct outside {
+	ino_t ns[N_NAMESPACES]; /* 0: not told */
+	int maps_error, fds_error;
+	struct proc_maps maps;  /* until new_mm() takes it, if owns_mm */
+	struct proc_stat mm_stat; /* of a live thread: a leader that has exited shows no memory */
+	char *auxv;
+	size_t auxv_len;
+	struct stat exe;        /* st_ino 0: not told */
+	VEC(struct outside_fd {
+		int number;
+		char *info;     /* of fdinfo */
+	}) fd;                  /* by number, if owns_fds */
+};
+
 struct saved_process {
 	struct frozen_task *leader;
 	struct frozen_task *first; /* first live thread, NULL: zombie */
 	size_t task_at, n_tasks;   /* its tasks in frozen->tasks */
 	Process *m;
 	struct proc_stat stat;
+	struct outside seen;
 	struct saved_process *parent;
 	struct saved_mm *mm;
 	FdTable *fds;              /* owned by the first process with this table */
@@ -71,6 +91,9 @@ int collect_unlock(struct save *s, struct pidspace_error *err);
 void collect_lock(struct save *s);
 
 int collect_tree(struct save *s, struct pidspace_error *err);    /* processes, threads, kinship */
+int collect_outside(struct save *s, struct pidspace_error *err); /* struct outside of every process */
+void collect_outside_done(struct outside *o);
+extern const char *const collect_namespaces[N_NAMESPACES]; /* as in /proc/PID/ns */
 int collect_surroundings(struct save *s, struct pidspace_error *err); /* namespaces, mounts, SysV IPC */
 int collect_sharing(struct save *s, struct pidspace_error *err); /* who shares what */
 int collect_maps(struct save *s, struct pidspace_error *err);    /* mappings, address spaces */

@@ -3,7 +3,6 @@
  * they are the same. */
 #include "checkpoint/collect.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -128,23 +127,19 @@ static int new_description(struct save *s, struct saved_process *p, int fd, char
 	return 0;
 }
 
-static int add_descriptor(struct save *s, struct saved_process *p, int fd)
+static int add_descriptor(struct save *s, struct saved_process *p, struct outside_fd *seen)
 {
 	const FdTable *above = p->parent ? p->parent->fds : NULL;
+	int fd = seen->number;
 	const Descriptor *twin = table_find(above, (uint32_t)fd);
 	Descriptor *d = malloc(sizeof *d);
-	char path[64], *info = NULL;
+	char *info = seen->info;
 	int r;
 
 	if (!d)
 		return -ENOMEM;
 	descriptor__init(d);
-	snprintf(path, sizeof path, "%d/task/%d/fdinfo/%d", p->leader->tgid.n, p->first->tid.n, fd);
-	r = fd_slurp_at(s->space->proc_fd, path, &info, NULL);
-	if (r < 0) {
-		free(d);
-		return r;
-	}
+	seen->info = NULL;
 	d->number = (uint32_t)fd;
 	d->cloexec = field(info, "flags:\t", 8) & O_CLOEXEC;
 	if (twin && sys_kcmp(p->first->t.tid.n, p->parent->first->t.tid.n, SYS_KCMP_FILE, (unsigned long)fd,
@@ -160,45 +155,10 @@ static int add_descriptor(struct save *s, struct saved_process *p, int fd)
 	return 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-static int read_numbers(struct save *s, struct saved_process *p, int **ret, size_t *ret_n)
-{
-	VEC(int) numbers = {};
-	struct dirent *e;
-	char path[48];
-
-	snprintf(path, sizeof path, "%d/task/%d/fd", p->leader->tgid.n, p->first->tid.n);
-	int fd = openat(s->space->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d)
-		return -errno;
-	while ((e = readdir(d))) {
-		if (e->d_name[0] == '.')
-			continue;
-		int *n = vec_push(&numbers);
-		if (!n) {
-			closedir(d);
-			return -ENOMEM;
-		}
-		*n = atoi(e->d_name);
-	}
-	closedir(d);
-	if (numbers.n)
-		qsort(numbers.at, numbers.n, sizeof *numbers.at, by_value);
-	*ret = numbers.at;
-	*ret_n = numbers.n;
-	return 0;
-}
-
 static int read_table(struct save *s, struct saved_process *p)
 {
-	_cleanup_free_ int *numbers = NULL;
-	size_t n = 0;
-	int r = read_numbers(s, p, &numbers, &n);
+	size_t n = p->seen.fd.n;
+	int r = p->seen.fds_error;
 
 	if (r < 0)
 		return r;
@@ -211,7 +171,7 @@ static int read_table(struct save *s, struct saved_process *p)
 	if (!p->fds->fd)
 		return -ENOMEM;
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = add_descriptor(s, p, numbers[i]);
+		r = add_descriptor(s, p, &p->seen.fd.at[i]);
 	return r;
 }
 

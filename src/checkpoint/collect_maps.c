@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/parallel.h"
 #include "checkpoint/plan.h"
 #include "kernel/sys.h"
 #include "kinds/deleted.h"
@@ -289,13 +290,10 @@ static int collect_vmas(struct save *s, struct saved_mm *mm, struct pidspace_err
 static int collect_exe(struct save *s, struct saved_mm *mm, struct pidspace_error *err)
 {
 	struct saved_process *p = mm->owner;
-	char path[48];
-	struct stat st;
 
-	snprintf(path, sizeof path, "%d/exe", p->m->pid);
-	if (fstatat(s->space->proc_fd, path, &st, 0) < 0)
+	if (!p->seen.exe.st_ino)
 		return 0;
-	struct proc_map m = {.dev = st.st_dev, .ino = st.st_ino, .name = p->m->exe};
+	struct proc_map m = {.dev = p->seen.exe.st_dev, .ino = p->seen.exe.st_ino, .name = p->m->exe};
 	vec_each(f, &s->engine->mapped)
 		if (!strcmp((*f)->path, p->m->exe)) {
 			mm->m->exe = (*f)->id;
@@ -308,8 +306,6 @@ static int collect_exe(struct save *s, struct saved_mm *mm, struct pidspace_erro
 static int new_mm(struct save *s, struct saved_process *p, struct saved_mm **ret, struct pidspace_error *err)
 {
 	struct saved_mm *mm = calloc(1, sizeof *mm), **slot = vec_push(&s->engine->mms);
-	pid_t pid = p->first->tid.n;
-	char path[48];
 	int r;
 
 	if (!mm || !slot)
@@ -323,18 +319,11 @@ static int new_mm(struct save *s, struct saved_process *p, struct saved_mm **ret
 		return error_sys(err, -ENOMEM, "cannot save address spaces");
 	address_space__init(mm->m);
 	mm->m->id = mm->id;
-	/* Through a live thread: a leader that has exited shows no memory. */
-	struct proc_stat st;
-	r = proc_stat_read(s->space->proc_fd, p->leader->tgid.n, pid, &st);
-	if (r == 0) {
-		snprintf(path, sizeof path, "%d/task/%d/smaps", p->leader->tgid.n, pid);
-		char *text;
-		r = fd_slurp_at(s->space->proc_fd, path, &text, NULL);
-		if (r == 0)
-			r = proc_maps_parse(text, &mm->maps);
-	}
-	if (r < 0)
-		return error_sys(err, r, "cannot read the mappings of process %d", p->m->pid);
+	const struct proc_stat st = p->seen.mm_stat;
+	mm->maps = p->seen.maps;
+	p->seen.maps = (struct proc_maps){};
+	if (p->seen.maps_error < 0)
+		return error_sys(err, p->seen.maps_error, "cannot read the mappings of process %d", p->m->pid);
 	mm->m->start_code = st.start_code;
 	mm->m->end_code = st.end_code;
 	mm->m->start_data = st.start_data;
@@ -345,10 +334,9 @@ static int new_mm(struct save *s, struct saved_process *p, struct saved_mm **ret
 	mm->m->arg_end = st.arg_end;
 	mm->m->env_start = st.env_start;
 	mm->m->env_end = st.env_end;
-	snprintf(path, sizeof path, "%d/auxv", p->leader->tgid.n);
-	char *auxv;
-	if (fd_slurp_at(s->space->proc_fd, path, &auxv, &mm->m->auxv.len) == 0)
-		mm->m->auxv.data = (uint8_t *)auxv;
+	mm->m->auxv.data = (uint8_t *)p->seen.auxv;
+	mm->m->auxv.len = p->seen.auxv_len;
+	p->seen.auxv = NULL;
 	*ret = mm;
 	r = collect_vmas(s, mm, err);
 	return r < 0 ? r : collect_exe(s, mm, err);
@@ -392,31 +380,70 @@ static int find_parents(struct save *s, struct pidspace_error *err)
 	return 0;
 }
 
+struct sharing {
+	struct save_engine *e;
+	struct proc_share { uint32_t id; bool owns; } *of[3]; /* by process */
+};
+
+static const int share_types[] = {SYS_KCMP_VM, SYS_KCMP_FILES, SYS_KCMP_FS};
+
+static void share_one_type(void *arg, size_t k, unsigned worker)
+{
+	struct sharing *sh = arg;
+	struct share_list l = {};
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < sh->e->processes.n; i++) {
+		const struct saved_process *p = sh->e->processes.at[i];
+		struct proc_share *o = &sh->of[k][i];
+		if (!p->first)
+			continue;
+		o->id = share_id(&l, p->first->t.tid, share_types[k], n + 1, &o->owns);
+		n += o->owns;
+	}
+	vec_free(&l.row);
+}
+
 int collect_sharing(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
-	struct share_list mm = {}, files = {}, handlers = {}, fs = {};
-	uint32_t n_mm = 0, n_handlers = 0, n_fs = 0;
+	struct sharing sh = {.e = e};
+	struct share_list handlers = {};
+	size_t n = e->processes.n;
+	_cleanup_free_ uint32_t *sharers = calloc(n + 1, sizeof *sharers); /* by address space */
+	uint32_t n_handlers = 0;
 	bool fresh;
 
-	vec_each(slot, &e->processes) {
-		struct saved_process *p = *slot;
+	sh.of[0] = calloc(3 * n + 1, sizeof *sh.of[0]);
+	if (!sh.of[0] || !sharers) {
+		free(sh.of[0]);
+		return error_sys(err, -ENOMEM, "cannot compare processes");
+	}
+	for (size_t k = 1; k < 3; k++)
+		sh.of[k] = sh.of[0] + k * n;
+	/* Three questions that have nothing to do with each other. */
+	parallel_for(3, n < 32 ? 3 : 1, share_one_type, &sh);
+	/* Handlers are shared only where memory is (kernel/fork.c copy_process(): CLONE_SIGHAND needs
+	 * CLONE_VM), and exec ends both. */
+	for (size_t i = 0; i < n; i++)
+		sharers[sh.of[0][i].id]++;
+	for (size_t i = 0; i < n; i++) {
+		struct saved_process *p = e->processes.at[i];
 		if (!p->first)
 			continue;
-		struct hpid who = p->first->t.tid;
-		p->m->address_space = share_id(&mm, who, SYS_KCMP_VM, n_mm + 1, &p->owns_mm);
-		n_mm += p->owns_mm;
-		p->m->fd_table = share_id(&files, who, SYS_KCMP_FILES, e->n_fd_tables + 1, &p->owns_fds);
+		p->m->address_space = sh.of[0][i].id;
+		p->owns_mm = sh.of[0][i].owns;
+		p->m->fd_table = sh.of[1][i].id;
+		p->owns_fds = sh.of[1][i].owns;
 		e->n_fd_tables += p->owns_fds;
-		p->m->handlers = share_id(&handlers, who, SYS_KCMP_SIGHAND, n_handlers + 1, &fresh);
-		n_handlers += fresh;
-		p->m->fs = share_id(&fs, who, SYS_KCMP_FS, n_fs + 1, &fresh);
-		n_fs += fresh;
+		p->m->handlers = sharers[p->m->address_space] > 1
+			? share_id(&handlers, p->first->t.tid, SYS_KCMP_SIGHAND, n_handlers + 1, &fresh)
+			: n_handlers + 1;
+		n_handlers += p->m->handlers > n_handlers;
+		p->m->fs = sh.of[2][i].id;
 	}
-	vec_free(&mm.row);
-	vec_free(&files.row);
 	vec_free(&handlers.row);
-	vec_free(&fs.row);
+	free(sh.of[0]);
 	return 0;
 }
 

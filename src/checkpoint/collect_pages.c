@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/parallel.h"
 #include "kernel/sys.h"
 #include "kinds/content.h"
 
@@ -21,18 +22,18 @@
 #define PM_EXCLUSIVE (UINT64_C(1) << 56)
 #define PM_PFN ((UINT64_C(1) << 55) - 1)
 
-static int add_run(page_runs *runs, uint64_t start, uint64_t end, bool before)
+static int add_run(page_runs *runs, uint64_t start, uint64_t end, bool before, bool alone)
 {
 	struct page_run *last = runs->n ? &runs->at[runs->n - 1] : NULL;
 
-	if (last && last->end == start && last->before == before) {
+	if (last && last->end == start && last->before == before && last->alone == alone) {
 		last->end = end;
 		return 0;
 	}
 	struct page_run *r = vec_push(runs);
 	if (!r)
 		return -ENOMEM;
-	*r = (struct page_run){start, end, before};
+	*r = (struct page_run){start, end, before, alone};
 	return 0;
 }
 
@@ -54,7 +55,8 @@ static int add_in_vmas(struct saved_mm *mm, size_t *at, uint64_t start, uint64_t
 		const Vma *v = a->vma[i];
 		if (!has_own_pages(v))
 			continue;
-		int r = add_run(&mm->pages, start > v->start ? start : v->start, end < v->end ? end : v->end, false);
+		int r = add_run(&mm->pages, start > v->start ? start : v->start, end < v->end ? end : v->end, false,
+				false);
 		if (r < 0)
 			return r;
 	}
@@ -159,7 +161,7 @@ static int walk_pagemap(struct saved_mm *mm)
 			int r = read_pagemap(mm, a, n, entry);
 			for (size_t k = 0; k < n && r == 0; k++, a += PAGE)
 				if (entry[k] & (PM_PRESENT | PM_SWAP) && !(entry[k] & PM_FILE))
-					r = add_run(&mm->pages, a, a + PAGE, false);
+					r = add_run(&mm->pages, a, a + PAGE, false, false);
 			if (r < 0)
 				return r;
 		}
@@ -172,6 +174,7 @@ static int walk_pagemap(struct saved_mm *mm)
 struct compare {
 	struct saved_mm *child, *parent;
 	uint64_t mine[512], theirs[512];
+	bool alone[512];
 	uint8_t *a, *b; /* 512 pages each */
 };
 
@@ -217,6 +220,7 @@ static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t m = c->mine[i], t = c->theirs[i];
+		c->alone[i] = m & PM_EXCLUSIVE;
 		same[i] = maybe_shared(m) && maybe_shared(t) && parent_lends(c->parent, start + i * PAGE);
 		/* With the privilege to see page frames there is nothing to compare. */
 		if (same[i] && (m & PM_PFN) && (t & PM_PFN)) {
@@ -252,8 +256,8 @@ static int split_child(struct compare *c)
 			size_t n = (run->end - a) / PAGE < 512 ? (run->end - a) / PAGE : 512;
 			r = compare_pages(c, a, n, same);
 			for (size_t i = 0; i < n && r == 0; i++, a += PAGE)
-				r = same[i] ? add_run(&mm->inherited, a, a + PAGE, false)
-					    : add_run(&mm->pages, a, a + PAGE, run->before);
+				r = same[i] ? add_run(&mm->inherited, a, a + PAGE, false, false)
+					    : add_run(&mm->pages, a, a + PAGE, run->before, c->alone[i]);
 		}
 	}
 	vec_free(&all);
@@ -286,7 +290,7 @@ static int mark_before(struct saved_mm *mm, const page_runs *needs)
 			struct page_run *o = vec_push(&out);
 			if (!o)
 				return -ENOMEM;
-			*o = (struct page_run){a, stop < run->end ? stop : run->end, in};
+			*o = (struct page_run){a, stop < run->end ? stop : run->end, in, run->alone};
 			a = o->end;
 		}
 	}
@@ -307,35 +311,78 @@ static int note_inherited(struct saved_mm *mm)
 	return 0;
 }
 
+/* Per worker, made when first needed. */
+struct splitting {
+	struct save_engine *e;
+	struct compare *of[PARALLEL_MAX];
+	int *error; /* by mms */
+};
+
+static struct compare *compare_of(struct splitting *sp, unsigned worker)
+{
+	struct compare *c = sp->of[worker];
+
+	if (c)
+		return c;
+	c = calloc(1, sizeof *c);
+	if (!c)
+		return NULL;
+	c->a = malloc(512 * PAGE);
+	c->b = malloc(512 * PAGE);
+	if (!c->a || !c->b) {
+		free(c->a);
+		free(c->b);
+		free(c);
+		return NULL;
+	}
+	return sp->of[worker] = c;
+}
+
+static void split_one(void *arg, size_t i, unsigned worker)
+{
+	struct splitting *sp = arg;
+	struct saved_mm *mm = sp->e->mms.at[i];
+
+	if (!mm->parent)
+		return;
+	struct compare *c = compare_of(sp, worker);
+	if (!c) {
+		sp->error[i] = -ENOMEM;
+		return;
+	}
+	c->child = mm;
+	c->parent = mm->parent;
+	sp->error[i] = split_child(c);
+	if (sp->error[i] == 0)
+		sp->error[i] = note_inherited(mm);
+}
+
 static int share_with_parents(struct save *s)
 {
 	struct save_engine *e = s->engine;
-	struct compare *c = malloc(sizeof *c);
-	int r = c ? 0 : -ENOMEM;
+	struct splitting sp = {.e = e, .error = calloc(e->mms.n + 1, sizeof *sp.error)};
+	int r = 0;
 
-	if (c) {
-		c->a = malloc(512 * PAGE);
-		c->b = malloc(512 * PAGE);
-		r = c->a && c->b ? 0 : -ENOMEM;
-	}
-	/* Children first, so that a page that goes down two generations is before-page at the top. */
-	for (size_t i = e->mms.n; i-- > 0 && r == 0;) {
+	if (!sp.error)
+		return -ENOMEM;
+	parallel_for(e->mms.n, 8, split_one, &sp);
+	for (size_t i = 0; i < e->mms.n && r == 0; i++)
+		r = sp.error[i];
+	/* A page that goes down two generations is not among its parent's own pages any more, but among those
+	 * of the one above, where that parent marks it. */
+	for (size_t i = 0; i < e->mms.n && r == 0; i++) {
 		struct saved_mm *mm = e->mms.at[i];
-		if (!mm->parent)
-			continue;
-		c->child = mm;
-		c->parent = mm->parent;
-		r = split_child(c);
-		if (r == 0 && mm->inherited.n)
+		if (mm->parent && mm->inherited.n)
 			r = mark_before(mm->parent, &mm->inherited);
-		if (r == 0)
-			r = note_inherited(mm);
 	}
-	if (c) {
-		free(c->a);
-		free(c->b);
+	for (unsigned i = 0; i < PARALLEL_MAX; i++) {
+		if (!sp.of[i])
+			continue;
+		free(sp.of[i]->a);
+		free(sp.of[i]->b);
+		free(sp.of[i]);
 	}
-	free(c);
+	free(sp.error);
 	return r;
 }
 
@@ -393,34 +440,48 @@ static int open_proc_of(struct save *s, const struct saved_mm *mm, const char *n
 	return fd < 0 ? -errno : fd;
 }
 
+struct scanning {
+	struct save *s;
+	int *error; /* by mms */
+};
+
+static void scan_one(void *arg, size_t i, unsigned worker)
+{
+	struct scanning *sc = arg;
+	struct saved_mm *mm = sc->s->engine->mms.at[i];
+	int r;
+
+	mm->pagemap = open_proc_of(sc->s, mm, "pagemap");
+	mm->mem = open_proc_of(sc->s, mm, "mem");
+	r = mm->pagemap < 0 ? mm->pagemap : mm->mem < 0 ? mm->mem : scan_pages(mm);
+	if (r == -ENOTTY || r == -EINVAL)
+		r = walk_pagemap(mm);
+	/* Whole mappings were noted before (collect_maps.c). */
+	if (mm->pages.n)
+		qsort(mm->pages.at, mm->pages.n, sizeof *mm->pages.at, by_start);
+	sc->error[i] = r;
+}
+
 int collect_pages(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
-	int r = find_families(s);
+	struct scanning sc = {.s = s, .error = calloc(e->mms.n + 1, sizeof *sc.error)};
+	int r = sc.error ? find_families(s) : -ENOMEM;
 
-	if (r < 0)
-		return error_sys(err, r, "cannot compare pages");
-	vec_each(p, &e->mms) {
-		struct saved_mm *mm = *p;
-		mm->pagemap = open_proc_of(s, mm, "pagemap");
-		mm->mem = open_proc_of(s, mm, "mem");
-		if (mm->pagemap < 0 || mm->mem < 0)
-			return error_sys(err, mm->pagemap < 0 ? mm->pagemap : mm->mem,
-					 "cannot read the page map of process %d", mm->owner->m->pid);
-		r = scan_pages(mm);
-		if (r == -ENOTTY || r == -EINVAL)
-			r = walk_pagemap(mm);
+	if (r == 0)
+		parallel_for(e->mms.n, 8, scan_one, &sc);
+	for (size_t i = 0; i < e->mms.n && r == 0; i++)
+		if (sc.error[i] < 0)
+			r = error_sys(err, sc.error[i], "cannot read the page map of process %d",
+				      e->mms.at[i]->owner->m->pid);
+	free(sc.error);
+	if (r == 0) {
+		r = share_with_parents(s);
 		if (r < 0)
-			return error_sys(err, r, "cannot scan the pages of process %d", mm->owner->m->pid);
-		/* Whole mappings were noted before (collect_maps.c). */
-		if (mm->pages.n)
-			qsort(mm->pages.at, mm->pages.n, sizeof *mm->pages.at, by_start);
+			error_sys(err, r, "cannot compare pages");
 	}
-	r = share_with_parents(s);
-	if (r < 0)
-		return error_sys(err, r, "cannot compare pages");
 	vec_each(p, &e->mms)
 		vec_each(run, &(*p)->pages)
 			(*p)->bytes += run->end - run->start;
-	return 0;
+	return r;
 }

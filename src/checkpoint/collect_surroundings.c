@@ -14,20 +14,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 
-static const char *const namespaces[] = {"pid", "pid_for_children", "mnt", "user", "net", "uts", "ipc"};
-#define N_NAMESPACES (sizeof namespaces / sizeof *namespaces)
-
-static void read_namespaces(const struct space *sp, pid_t pid, ino_t ret[N_NAMESPACES])
-{
-	struct stat st;
-	char path[64];
-
-	for (size_t i = 0; i < N_NAMESPACES; i++) {
-		snprintf(path, sizeof path, "%d/ns/%s", pid, namespaces[i]);
-		ret[i] = fstatat(sp->proc_fd, path, &st, 0) < 0 ? 0 : st.st_ino;
-	}
-}
-
 /* Counts System V objects from inside the container's IPC namespace (proc(5) sysvipc shows the reader's). */
 static int count_sysv(const struct save *s, int *ret)
 {
@@ -67,21 +53,19 @@ static int count_sysv(const struct save *s, int *ret)
 int collect_surroundings(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
-	ino_t init[N_NAMESPACES], own[N_NAMESPACES];
+	const struct saved_process *first = collect_find(s, vpid_of(1));
 	int sysv = 0;
 
-	read_namespaces(s->space, 1, init);
 	vec_each(slot, &e->processes) {
 		struct saved_process *p = *slot;
 		if (!p->first || p->m->pid == 1)
 			continue;
-		read_namespaces(s->space, p->first->tid.n, own);
 		for (size_t i = 0; i < N_NAMESPACES; i++) {
-			if (!own[i] || own[i] == init[i])
+			if (!p->seen.ns[i] || !first || p->seen.ns[i] == first->seen.ns[i])
 				continue;
 			collect_refuse(s, vpid_of(p->m->pid), 0, "E_NESTED_NAMESPACE",
 				       "namespaces made inside the container cannot be carried yet",
-				       "end that process", "%s namespace of its own", namespaces[i]);
+				       "end that process", "%s namespace of its own", collect_namespaces[i]);
 			break;
 		}
 	}

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/parallel.h"
 #include "kernel/sys.h"
 #include "kinds/task_kind.h"
 #include "tracee/batch.h"
@@ -21,6 +22,8 @@
 struct thread_work {
 	struct task_view v;
 	struct proc_status status;
+	struct proc_stat stat;
+	int error; /* of reading these two */
 	struct batch batch;
 	bool started;
 };
@@ -143,16 +146,12 @@ static int read_thread(struct save *s, struct saved_process *p, struct frozen_ta
 {
 	uint8_t xstate[TRACEE_XSTATE_MAX];
 	size_t xlen = sizeof xstate;
-	struct proc_stat st;
 	Thread *th = w->v.thread;
 	int r;
 
-	r = proc_stat_read(s->space->proc_fd, k->tgid.n, k->tid.n, &st);
-	if (r == 0)
-		r = proc_status_read(s->space->proc_fd, k->tgid.n, k->tid.n, &w->status);
-	if (r < 0)
-		return error_sys(err, r, "cannot read thread %d", k->tid.n);
-	th->comm = strdup(st.comm);
+	if (w->error < 0)
+		return error_sys(err, w->error, "cannot read thread %d", k->tid.n);
+	th->comm = strdup(w->stat.comm);
 	th->regs.data = malloc(sizeof k->t.regs);
 	r = tracee_get_xstate(&k->t, xstate, &xlen);
 	if (r < 0)
@@ -162,6 +161,9 @@ static int read_thread(struct save *s, struct saved_process *p, struct frozen_ta
 		return error_sys(err, -ENOMEM, "cannot save thread %d", k->tid.n);
 	memcpy(th->regs.data, &k->t.regs, th->regs.len = sizeof k->t.regs);
 	memcpy(th->xstate.data, xstate, th->xstate.len = xlen);
+	/* What we run there is the stub, which leaves these registers alone. */
+	k->t.xstate = th->xstate.data;
+	k->t.xstate_len = xlen;
 	if (k->ran_ns && s->engine->frozen->stop_ns > k->ran_ns)
 		th->call_elapsed_ns = s->engine->frozen->stop_ns - k->ran_ns;
 	if (w->status.seccomp)
@@ -171,6 +173,24 @@ static int read_thread(struct save *s, struct saved_process *p, struct frozen_ta
 		collect_refuse(s, k->tid, 0, "E_I386", "only 64-bit programs can be carried",
 			       "use a 64-bit build of the program", "32-bit program");
 	return 0;
+}
+
+struct looking {
+	struct save *s;
+	struct thread_work *work;
+};
+
+static void look_at_thread(void *arg, size_t i, unsigned worker)
+{
+	const struct looking *l = arg;
+	const struct frozen_task *k = l->s->engine->frozen->tasks.at[i];
+	struct thread_work *w = &l->work[i];
+
+	if (k->zombie)
+		return;
+	w->error = proc_stat_read(l->s->space->proc_fd, k->tgid.n, k->tid.n, &w->stat);
+	if (w->error == 0)
+		w->error = proc_status_read(l->s->space->proc_fd, k->tgid.n, k->tid.n, &w->status);
 }
 
 static int prepare_threads(struct save *s, struct saved_process *p, struct thread_work *w,
@@ -269,6 +289,11 @@ static int map_all_scratch(struct save *s, struct pidspace_error *err)
 		started--;
 	for (size_t i = 0; i < started; i++) {
 		struct saved_process *p = e->processes.at[i];
+		if (may_work_in(p) && p->mm->owner == p)
+			scratch_map_enter(&p->first->t);
+	}
+	for (size_t i = 0; i < started; i++) {
+		struct saved_process *p = e->processes.at[i];
 		if (!may_work_in(p) || p->mm->owner != p)
 			continue;
 		int q = scratch_map_finish(&p->first->t, p->mm->scratch_len, &p->mm->scratch,
@@ -310,8 +335,11 @@ int collect_tasks(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
 	struct thread_work *work = calloc(e->frozen->tasks.n, sizeof *work);
+	struct looking looking = {s, work};
 	int r = work ? 0 : error_sys(err, -ENOMEM, "cannot save tasks");
 
+	if (r == 0)
+		parallel_for(e->frozen->tasks.n, 16, look_at_thread, &looking);
 	vec_each(p, &e->processes) {
 		size_t before = s->refusals.n;
 		if (r == 0 && (*p)->first)
@@ -353,6 +381,8 @@ int collect_tasks(struct save *s, struct pidspace_error *err)
 
 void collect_leave(struct save *s)
 {
+	vec_each(p, &s->engine->frozen->tasks)
+		(*p)->t.xstate = NULL; /* the message it is part of goes away */
 	vec_each(p, &s->engine->mms) {
 		struct saved_mm *mm = *p;
 		if (mm->scratch && mm->owner->first->t.state == TRACEE_STOPPED)

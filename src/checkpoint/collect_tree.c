@@ -40,78 +40,6 @@ struct saved_process *collect_find(const struct save *s, struct vpid pid)
 	return e->processes.at[e->by_pid[pid.n] - 1];
 }
 
-static char *link_of(const struct space *sp, pid_t pid, const char *name)
-{
-	char path[64], buf[4200];
-
-	snprintf(path, sizeof path, "%d/%s", pid, name);
-	ssize_t n = readlinkat(sp->proc_fd, path, buf, sizeof buf - 1);
-	if (n < 0)
-		return NULL;
-	buf[n] = 0;
-	return strdup(buf);
-}
-
-/* A path as the container's root sees it: links in /proc are relative to the reader's root. */
-static char *inside_path(const struct save *s, char *path)
-{
-	char root[4200], link[64];
-
-	if (!path)
-		return NULL;
-	snprintf(link, sizeof link, "/proc/self/fd/%d", s->root_fd);
-	ssize_t n = readlink(link, root, sizeof root - 1);
-	if (n <= 1)
-		return path;
-	root[n] = 0;
-	if (strncmp(path, root, (size_t)n) == 0 && (path[n] == '/' || !path[n])) {
-		memmove(path, path + n, strlen(path + n) + 1);
-		if (!*path)
-			strcpy(path, "/");
-	}
-	return path;
-}
-
-static unsigned long read_hex(const struct space *sp, pid_t pid, const char *name, int base)
-{
-	char buf[64];
-
-	if (proc_read_file(sp->proc_fd, pid, 0, name, buf, sizeof buf) <= 0)
-		return 0;
-	return strtoul(buf, NULL, base);
-}
-
-static void fill_from_outside(struct save *s, struct saved_process *p)
-{
-	Process *m = p->m;
-	pid_t pid = m->pid;
-	char buf[4096];
-	ssize_t n = proc_read_file(s->space->proc_fd, pid, 0, "cmdline", buf, sizeof buf);
-
-	for (ssize_t i = 0; i + 1 < n; i++)
-		if (!buf[i])
-			buf[i] = ' ';
-	m->cmdline = n > 0 ? strdup(buf) : NULL;
-	m->cwd = inside_path(s, link_of(s->space, pid, "cwd"));
-	m->root = inside_path(s, link_of(s->space, pid, "root"));
-	m->exe = inside_path(s, link_of(s->space, pid, "exe"));
-	if (!m->cwd)
-		m->cwd = strdup("/");
-	if (!m->root)
-		m->root = strdup("/");
-	if (!m->exe)
-		m->exe = strdup("");
-	size_t len = strlen(m->cwd);
-	if (len > 10 && !strcmp(m->cwd + len - 10, " (deleted)")) {
-		m->cwd_deleted = true;
-		collect_refuse(s, vpid_of(pid), 0, "E_CWD_DELETED", "a removed directory cannot be made again",
-			       "let it change to a directory that exists", "working directory %s", m->cwd);
-	}
-	m->personality = (uint32_t)read_hex(s->space, pid, "personality", 16);
-	m->coredump_filter = read_hex(s->space, pid, "coredump_filter", 16);
-	m->oom_score_adj = (int32_t)(long)read_hex(s->space, pid, "oom_score_adj", 10);
-}
-
 static int add_process(struct save *s, struct frozen *f, size_t at)
 {
 	struct save_engine *e = s->engine;
@@ -157,7 +85,6 @@ static int add_process(struct save *s, struct frozen *f, size_t at)
 		p->m->tty = tty + 1;
 		p->m->tty_pgrp = p->stat.tpgid;
 	}
-	fill_from_outside(s, p);
 	return 0;
 }
 

@@ -98,9 +98,11 @@ static int collect(struct job *j, struct pidspace_error *err)
 		r = collect_tree(s, err);
 
 	if (r == 0)
-		r = collect_surroundings(s, err);
-	if (r == 0)
 		r = collect_sharing(s, err);
+	if (r == 0)
+		r = collect_outside(s, err);
+	if (r == 0)
+		r = collect_surroundings(s, err);
 	if (r == 0)
 		r = collect_files(s, err);
 	if (r == 0)
@@ -144,6 +146,7 @@ struct block {
 	uint32_t phase;
 	uint8_t *buf;
 	size_t len, n;
+	bool shared; /* some of it may be mapped elsewhere as well */
 	struct image_run runs[RUNS_PER_BLOCK];
 };
 
@@ -156,7 +159,7 @@ static int block_flush(struct block *b, struct pidspace_error *err)
 		return 0;
 	for (size_t i = 0; i < b->n; i++)
 		remote[i] = (struct iovec){(void *)b->runs[i].address, b->runs[i].bytes};
-	ssize_t k = b->mm->has_family
+	ssize_t k = b->shared
 			    ? -1
 			    : process_vm_readv(b->mm->owner->first->t.tid.n, &local, 1, remote, b->n, 0);
 	/* Not readable that way (no read permission), or not without side effects: one by one. */
@@ -171,11 +174,14 @@ static int block_flush(struct block *b, struct pidspace_error *err)
 	progress(b->j);
 	b->buf = NULL;
 	b->len = b->n = 0;
+	b->shared = false;
 	return r;
 }
 
-static int block_add(struct block *b, uint64_t start, uint64_t end, struct pidspace_error *err)
+static int block_add(struct block *b, const struct page_run *run, struct pidspace_error *err)
 {
+	uint64_t start = run->start, end = run->end;
+
 	while (start < end) {
 		if (b->len == IMAGE_BLOCK || b->n == RUNS_PER_BLOCK) {
 			int r = block_flush(b, err);
@@ -186,6 +192,7 @@ static int block_add(struct block *b, uint64_t start, uint64_t end, struct pidsp
 			return error_sys(err, -EIO, "cannot write memory");
 		size_t n = end - start < IMAGE_BLOCK - b->len ? end - start : IMAGE_BLOCK - b->len;
 		b->runs[b->n++] = (struct image_run){start, n};
+		b->shared |= b->mm->has_family && !run->alone;
 		b->len += n;
 		start += n;
 	}
@@ -204,7 +211,7 @@ static int write_phase(struct job *j, struct saved_mm *mm, bool before, struct p
 	b->phase = before ? 0 : 1;
 	vec_each(run, &mm->pages)
 		if (r == 0 && run->before == before)
-			r = block_add(b, run->start, run->end, err);
+			r = block_add(b, run, err);
 	if (r == 0)
 		r = block_flush(b, err);
 	free(b);
@@ -331,6 +338,8 @@ int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refu
 	if (r == 0) {
 		j->st.frozen_ns = freeze_now();
 		j->st.tasks = j->e.frozen->processes;
+		/* pidfd, pagemap and mem of each, and what they have open. */
+		fd_table_reserve(j->s.root_fd, (int)j->st.tasks * 4 + 64);
 		j->st.threads = j->e.frozen->tasks.n;
 		r = save_stopped(j, err);
 	}

@@ -31,6 +31,14 @@ struct sys_pidfd_info {
 };
 #define SYS_PIDFD_INFO_EXIT (1ULL << 3)
 #define SYS_PIDFD_GET_INFO _IOWR(0xFF, 11, struct sys_pidfd_info)
+/* A descriptor of a namespace of the process; include/uapi/linux/pidfd.h, Linux 6.11. */
+#define SYS_PIDFD_GET_IPC_NAMESPACE _IO(0xFF, 2)
+#define SYS_PIDFD_GET_MNT_NAMESPACE _IO(0xFF, 3)
+#define SYS_PIDFD_GET_NET_NAMESPACE _IO(0xFF, 4)
+#define SYS_PIDFD_GET_PID_NAMESPACE _IO(0xFF, 5)
+#define SYS_PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE _IO(0xFF, 6)
+#define SYS_PIDFD_GET_USER_NAMESPACE _IO(0xFF, 9)
+#define SYS_PIDFD_GET_UTS_NAMESPACE _IO(0xFF, 10)
 
 /* Translation between PID namespaces on an nsfs descriptor, include/uapi/linux/nsfs.h, Linux 6.11.
  * FROM: a pid of that namespace to the caller's number; IN: the caller's number to theirs. */

@@ -73,6 +73,8 @@ void batch_reset(struct batch *b);
  * the first slot. */
 int scratch_map(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_error *err);
 int scratch_map_start(struct tracee *t, size_t bytes, struct pidspace_error *err);
+/* Between the two, when many are under way: takes the call's first stop, so that finish need not sleep. */
+void scratch_map_enter(struct tracee *t);
 int scratch_map_finish(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_error *err);
 /* Takes it away again: the last injected call. */
 int scratch_unmap(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err);

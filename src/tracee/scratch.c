@@ -117,25 +117,42 @@ static int call_start(struct tracee *t, long nr, const uint64_t a[6])
 	return ptrace(PTRACE_SYSCALL, t->tid.n, NULL, NULL) < 0 ? -errno : 0;
 }
 
-/* Entry stop, exit stop; other stops on the way (an unblockable signal) are let through. */
-static int64_t call_finish(struct tracee *t)
+/* One of the two stops of a call, entry and exit; other stops on the way (an unblockable signal) are let
+ * through. */
+static int call_stop(struct tracee *t)
 {
-	struct user_regs_struct r;
 	int status, e;
 
-	for (int stops = 0; stops < 2;) {
+	for (;;) {
 		e = tracee_wait(t, &status);
 		if (e < 0)
 			return e;
 		int event = status >> 16, sig = WSTOPSIG(status);
-		if (!event && (sig & 0x7f) == SIGTRAP && ++stops == 2)
-			break;
+		if (!event && (sig & 0x7f) == SIGTRAP)
+			return 0;
 		if (!event && (sig == SIGSEGV || sig == SIGBUS || sig == SIGILL))
 			return t->state = TRACEE_STOPPED, -EFAULT;
-		if (event || (sig & 0x7f) == SIGTRAP)
-			sig = 0;
-		ptrace(PTRACE_SYSCALL, t->tid.n, NULL, (void *)(long)sig);
+		ptrace(PTRACE_SYSCALL, t->tid.n, NULL, (void *)(long)(event ? 0 : sig));
 	}
+}
+
+static int call_enter(struct tracee *t)
+{
+	int e = call_stop(t);
+
+	if (e == 0)
+		ptrace(PTRACE_SYSCALL, t->tid.n, NULL, NULL);
+	return e;
+}
+
+/* entered: what call_enter() said. */
+static int64_t call_finish(struct tracee *t, int entered)
+{
+	struct user_regs_struct r;
+	int e = entered < 0 ? entered : call_stop(t);
+
+	if (e < 0)
+		return e;
 	t->state = TRACEE_STOPPED;
 	if (ptrace(PTRACE_GETREGS, t->tid.n, NULL, &r) < 0)
 		return -errno;
@@ -149,7 +166,7 @@ int64_t scratch_single_call(struct tracee *t, uint64_t vdso, long nr, uint64_t a
 
 	t->vdso = vdso;
 	int r = call_start(t, nr, a);
-	return r < 0 ? r : call_finish(t);
+	return r < 0 ? r : call_finish(t, call_enter(t));
 }
 
 void scratch_slot(struct tracee *t, uint64_t slot, size_t size)
@@ -167,11 +184,16 @@ int scratch_map_start(struct tracee *t, size_t bytes, struct pidspace_error *err
 	return r < 0 ? error_sys(err, r, "cannot enter task (host %d)", t->tid.n) : 0;
 }
 
+void scratch_map_enter(struct tracee *t)
+{
+	t->entered = call_enter(t);
+}
+
 int scratch_map_finish(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_error *err)
 {
 	size_t len;
 	const void *stub = scratch_stub(&len);
-	int64_t at = call_finish(t);
+	int64_t at = call_finish(t, t->entered);
 	int r;
 
 	if (t->state == TRACEE_STOPPED)
@@ -193,7 +215,10 @@ int scratch_map(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_e
 {
 	int r = scratch_map_start(t, bytes, err);
 
-	return r < 0 ? r : scratch_map_finish(t, bytes, ret, err);
+	if (r < 0)
+		return r;
+	scratch_map_enter(t);
+	return scratch_map_finish(t, bytes, ret, err);
 }
 
 /* From the exit stop of a call to a place it can be left from, with everything put back but the signals still
@@ -223,7 +248,7 @@ static int64_t call_and_return(struct tracee *t, long nr, const uint64_t a[6])
 
 	if (got < 0)
 		return got;
-	got = call_finish(t);
+	got = call_finish(t, call_enter(t));
 	if (t->state != TRACEE_STOPPED)
 		return got;
 	unguard_stack(t);

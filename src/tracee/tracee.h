@@ -36,6 +36,9 @@ struct tracee {
 	uint64_t vdso;               /* address of its vDSO; set by the owner before scratch_map */
 	uint64_t sigreturn;          /* of code in it that calls rt_sigreturn, 0: none known */
 	bool stack_below;            /* what lies below its stack pointer is dead memory */
+	const void *xstate;          /* of its vector registers at the stop, borrowed; NULL: ask the kernel */
+	size_t xstate_len;
+	int entered;                 /* between scratch_map_enter and _finish: an error, or 0 */
 	void *lent;                  /* bytes of its stack that a guard frame covers (malloc'd) */
 	uint64_t lent_at;
 	size_t lent_len;
