@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/parallel.h"
 #include "image/image.h"
 
 static void mm_free(struct saved_mm *mm)
@@ -34,10 +35,21 @@ static void process_free(struct saved_process *p)
 	free(p);
 }
 
+/* The last reference to the memory of a process that was killed: taking it apart is work. */
+static void close_one(void *arg, size_t i, unsigned worker)
+{
+	struct saved_mm *mm = ((struct save_engine *)arg)->mms.at[i];
+
+	fd_closep(&mm->pagemap);
+	fd_closep(&mm->mem);
+	mm->pagemap = mm->mem = -1;
+}
+
 void collect_free(struct save *s)
 {
 	struct save_engine *e = s->engine;
 
+	parallel_for(e->mms.n, 16, close_one, e);
 	vec_each(mm, &e->mms)
 		mm_free(*mm);
 	vec_free(&e->mms);

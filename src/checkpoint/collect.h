@@ -41,6 +41,7 @@ struct outside {
 	struct proc_stat mm_stat; /* of a live thread: a leader that has exited shows no memory */
 	char *auxv;
 	size_t auxv_len;
+	char *timers;           /* text */
 	struct stat exe;        /* st_ino 0: not told */
 	VEC(struct outside_fd {
 		int number;
@@ -61,6 +62,7 @@ struct saved_process {
 	bool owns_fds, owns_mm;
 	int pidfd;
 	bool refused;              /* must not be worked in */
+	bool started;              /* scratch memory is on its way */
 };
 
 struct id_map { /* of a user namespace: inside, outside, count */

@@ -65,8 +65,9 @@ static unsigned long read_number(const struct space *sp, pid_t pid, const char *
 	return strtoul(buf, NULL, base);
 }
 
-static void look_at_process(const struct look *k, Process *m)
+static void look_at_process(const struct look *k, struct saved_process *p)
 {
+	Process *m = p->m;
 	const struct space *sp = k->s->space;
 	pid_t pid = m->pid;
 	char buf[4096];
@@ -87,6 +88,9 @@ static void look_at_process(const struct look *k, Process *m)
 		m->exe = strdup("");
 	m->personality = (uint32_t)read_number(sp, pid, "personality", 16);
 	m->coredump_filter = read_number(sp, pid, "coredump_filter", 16);
+	snprintf(buf, sizeof buf, "%d/timers", pid);
+	if (fd_slurp_at(sp->proc_fd, buf, &p->seen.timers, NULL) < 0)
+		p->seen.timers = NULL;
 	m->oom_score_adj = (int32_t)(long)read_number(sp, pid, "oom_score_adj", 10);
 }
 
@@ -186,7 +190,7 @@ static void look(void *arg, size_t i, unsigned worker)
 
 	if (!p->first)
 		return;
-	look_at_process(k, p->m);
+	look_at_process(k, p);
 	look_at_namespaces(k->s->space, p, &p->seen);
 	if (p->owns_mm)
 		p->seen.maps_error = look_at_maps(k->s->space, p, &p->seen);
@@ -229,6 +233,7 @@ void collect_outside_done(struct outside *o)
 {
 	proc_maps_done(&o->maps);
 	free(o->auxv);
+	free(o->timers);
 	vec_each(f, &o->fd)
 		free(f->info);
 	vec_free(&o->fd);

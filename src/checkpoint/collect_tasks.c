@@ -1,5 +1,5 @@
 /* Working inside the stopped tasks: scratch memory into every process, one batch in every thread. Each
- * step is started everywhere before the first is waited for. */
+ * step is started in a number of them before the first is waited for. */
 #include "checkpoint/collect.h"
 
 #include <errno.h>
@@ -212,7 +212,7 @@ static int prepare_threads(struct save *s, struct saved_process *p, struct threa
 		th->tid = k->tid.n;
 		th->dead = k->zombie;
 		w[i].v = (struct task_view){.k = k, .space = s->space, .stat = &p->stat, .status = &w[i].status,
-					    .process = m, .thread = th, .first = k == p->first};
+					    .process = m, .thread = th, .timers = p->seen.timers, .first = k == p->first};
 		if (!k->zombie)
 			r = read_thread(s, p, k, &w[i], err);
 	}
@@ -252,10 +252,12 @@ static int finish_thread(struct save *s, struct thread_work *w, struct pidspace_
 static int work_in_threads(struct save *s, struct saved_process *p, struct thread_work *w,
 			   struct pidspace_error *err)
 {
+	/* As many as the owner of the memory had made room for, which may have fewer threads. */
+	size_t slots = (p->mm->scratch_len - SCRATCH_CODE) / SCRATCH_SLOT;
 	int r = 0;
 
-	for (size_t i = 0; i < p->n_tasks; i += SLOTS_MAX) {
-		size_t end = i + SLOTS_MAX < p->n_tasks ? i + SLOTS_MAX : p->n_tasks;
+	for (size_t i = 0; i < p->n_tasks; i += slots) {
+		size_t end = i + slots < p->n_tasks ? i + slots : p->n_tasks;
 		for (size_t k = i; k < end && r == 0; k++)
 			if (!w[k].v.k->zombie && !w[k].started)
 				r = start_thread(p, &w[k], k - i, err);
@@ -273,34 +275,68 @@ static bool may_work_in(const struct saved_process *p)
 	return p->first && !p->refused;
 }
 
+#define AHEAD 16 /* processes that a step has under way before the first of them is waited for */
+
+static bool has_scratch(const struct saved_process *p)
+{
+	return may_work_in(p) && p->mm->owner == p;
+}
+
+/* Each step is some processes ahead of the one that waits for it, so that nobody sleeps; not all of them,
+ * because what is touched again soon is still in the cache. Whatever was started is finished, also
+ * after a failure. */
 static int map_all_scratch(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
 	struct sigreturn_cache cache = {};
-	size_t started = 0;
+	size_t n = e->processes.n;
 	int r = 0;
 
-	for (; started < e->processes.n && r == 0; started++) {
-		struct saved_process *p = e->processes.at[started];
-		if (may_work_in(p) && p->mm->owner == p)
-			r = start_scratch(s, p, &cache, err);
-	}
-	if (r < 0)
-		started--;
-	for (size_t i = 0; i < started; i++) {
-		struct saved_process *p = e->processes.at[i];
-		if (may_work_in(p) && p->mm->owner == p)
-			scratch_map_enter(&p->first->t);
-	}
-	for (size_t i = 0; i < started; i++) {
-		struct saved_process *p = e->processes.at[i];
-		if (!may_work_in(p) || p->mm->owner != p)
+	for (size_t i = 0; i < n + 2 * AHEAD; i++) {
+		struct saved_process **at = e->processes.at + i;
+		if (i < n && has_scratch(*at) && r == 0) {
+			r = start_scratch(s, *at, &cache, err);
+			(*at)->started = r == 0;
+		}
+		if (i >= AHEAD && i - AHEAD < n && at[-AHEAD]->started)
+			scratch_map_enter(&at[-AHEAD]->first->t);
+		if (i < 2 * AHEAD || i - 2 * AHEAD >= n || !at[-2 * AHEAD]->started)
 			continue;
+		struct saved_process *p = at[-2 * AHEAD];
+		p->started = false;
 		int q = scratch_map_finish(&p->first->t, p->mm->scratch_len, &p->mm->scratch,
 					   r < 0 ? NULL : err);
 		r = r < 0 ? r : q;
 	}
 	vec_free(&cache.row);
+	return r;
+}
+
+/* The first thread of a process, ahead of its turn in work_in_threads(). */
+static int start_first(struct saved_process *p, struct thread_work *w, struct pidspace_error *err)
+{
+	size_t k = 0;
+
+	while (w[k].v.k != p->first)
+		k++;
+	return k < SLOTS_MAX ? start_thread(p, &w[k], k, err) : 0;
+}
+
+static int work_everywhere(struct save *s, struct thread_work *work, struct pidspace_error *err)
+{
+	struct save_engine *e = s->engine;
+	size_t n = e->processes.n;
+	int r = 0;
+
+	for (size_t i = 0; i < n + AHEAD; i++) {
+		struct saved_process **at = e->processes.at + i;
+		if (i < n && has_scratch(*at) && r == 0)
+			r = start_first(*at, work + (*at)->task_at, err);
+		if (i < AHEAD || !may_work_in(at[-AHEAD]))
+			continue;
+		int q = work_in_threads(s, at[-AHEAD], work + at[-AHEAD]->task_at, r < 0 ? NULL : err);
+		r = r < 0 ? r : q;
+	}
 	return r;
 }
 
@@ -350,24 +386,8 @@ int collect_tasks(struct save *s, struct pidspace_error *err)
 	}
 	if (r == 0)
 		r = map_all_scratch(s, err);
-	/* First threads of all processes together, then the rest of each. */
-	vec_each(p, &e->processes) {
-		struct saved_process *sp = *p;
-		if (r == 0 && may_work_in(sp) && sp->mm->owner == sp) {
-			struct thread_work *w = work + sp->task_at;
-			size_t k = 0;
-			while (w[k].v.k != sp->first)
-				k++;
-			if (k < SLOTS_MAX)
-				r = start_thread(sp, &w[k], k, err);
-		}
-	}
-	vec_each(p, &e->processes) {
-		if (!may_work_in(*p))
-			continue;
-		int q = work_in_threads(s, *p, work + (*p)->task_at, r < 0 ? NULL : err);
-		r = r < 0 ? r : q;
-	}
+	if (r == 0)
+		r = work_everywhere(s, work, err);
 	if (r == 0)
 		r = ask_parents(s, err);
 	if (work)

@@ -26,6 +26,7 @@ struct task_view {
 	const struct space *space;
 	const struct proc_stat *stat;
 	const struct proc_status *status;
+	char *timers;              /* /proc/PID/timers, NULL: not told; ask() may change the text */
 	Process *process;
 	Thread *thread;
 	bool first;                /* the process-wide state is asked of and restored in this thread */

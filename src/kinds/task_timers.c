@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "kernel/sys.h"
 #include "kinds/task_kind.h"
 
@@ -33,17 +32,15 @@ static int add_posix_timer(Process *p, PosixTimer **ret)
 /* ID: 0 / signal: 60/00007fff86fd8e88 / notify: signal/pid.2634 / ClockID: 1 */
 static void read_posix_timers(struct task_view *v)
 {
-	_cleanup_free_ char *text = NULL;
 	PosixTimer *t = NULL;
-	char path[32], how[16], role[8];
+	char how[16], role[8];
 	unsigned long long value;
 	unsigned id, sig;
 	int who, clock;
 
-	snprintf(path, sizeof path, "%d/timers", v->process->pid);
-	if (fd_slurp_at(v->space->proc_fd, path, &text, NULL) < 0)
+	if (!v->timers)
 		return;
-	for (char *save, *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+	for (char *save, *l = strtok_r(v->timers, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
 		if (sscanf(l, "ID: %u", &id) == 1) {
 			if (add_posix_timer(v->process, &t) < 0)
 				return;
