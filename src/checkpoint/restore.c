@@ -174,6 +174,8 @@ static int first(void *arg)
 {
 	const struct restore_engine *e = arg;
 
+	/* The tree inherits what is not set: also what libc keeps from sigaction(2) and a caller had ignored. */
+	sys_signals_default();
 	if (dup2(e->sock[1], e->sock_inside) < 0)
 		return 127;
 	if (e->sock_inside)
