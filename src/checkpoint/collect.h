@@ -28,7 +28,7 @@ struct saved_mm {
 	uint64_t bytes;
 	uint64_t scratch;          /* address of scratch memory, 0: none */
 	size_t scratch_len;
-	int pagemap, mem;          /* of /proc */
+	int proc_fd, pagemap, mem; /* /proc, and its files of this one; mem -1: not opened yet */
 	bool has_family;           /* others may share pages with it */
 };
 
@@ -106,7 +106,7 @@ int collect_write_files(struct save *s, struct pidspace_error *err); /* lets the
 int collect_pages(struct save *s, struct pidspace_error *err);   /* which pages to store, what is shared */
 
 /* Reads memory without changing who shares it. -EFAULT. */
-int collect_read(const struct saved_mm *mm, uint64_t address, void *buf, size_t n);
+int collect_read(struct saved_mm *mm, uint64_t address, void *buf, size_t n);
 
 /* Takes scratch memory away again where it was made. */
 void collect_leave(struct save *s);

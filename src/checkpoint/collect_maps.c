@@ -314,6 +314,7 @@ static int new_mm(struct save *s, struct saved_process *p, struct saved_mm **ret
 	mm->id = (uint32_t)s->engine->mms.n;
 	mm->owner = p;
 	mm->pagemap = mm->mem = -1;
+	mm->proc_fd = s->space->proc_fd;
 	mm->m = malloc(sizeof *mm->m);
 	if (!mm->m)
 		return error_sys(err, -ENOMEM, "cannot save address spaces");

@@ -107,13 +107,13 @@ static ino_t namespace_of(int pidfd, size_t i)
 static void look_at_namespaces(const struct space *sp, struct saved_process *p, struct outside *o)
 {
 	pid_t pid = p->first->tid.n;
+	/* Not kept: with 10,000 processes every descriptor of each counts. */
+	_cleanup_close_ int pidfd = p->first == p->leader ? sys_pidfd_open(p->first->t.tid.n, 0) : -1;
 	struct stat st;
 	char path[64];
 
-	if (p->first == p->leader)
-		p->pidfd = sys_pidfd_open(p->first->t.tid.n, 0);
 	for (size_t i = 0; i < N_NAMESPACES; i++) {
-		o->ns[i] = namespace_of(p->pidfd, i);
+		o->ns[i] = namespace_of(pidfd, i);
 		if (o->ns[i])
 			continue;
 		snprintf(path, sizeof path, "%d/ns/%s", pid, collect_namespaces[i]);

@@ -169,6 +169,43 @@ static int walk_pagemap(struct saved_mm *mm)
 	return 0;
 }
 
+static int open_proc_of(const struct saved_mm *mm, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "%d/task/%d/%s", mm->owner->leader->tgid.n, mm->owner->first->tid.n, name);
+	int fd = openat(mm->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof path, "%d/%s", mm->owner->first->tid.n, name);
+	fd = openat(mm->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Opened when first needed, by whichever thread needs it first: most are read in other ways. */
+static int mem_of(struct saved_mm *mm)
+{
+	int none = -1, fd = __atomic_load_n(&mm->mem, __ATOMIC_ACQUIRE);
+
+	if (fd >= 0)
+		return fd;
+	fd = open_proc_of(mm, "mem");
+	if (fd < 0 || __atomic_compare_exchange_n(&mm->mem, &none, fd, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return fd;
+	close(fd);
+	return none;
+}
+
+int collect_read(struct saved_mm *mm, uint64_t address, void *buf, size_t n)
+{
+	int fd = mem_of(mm);
+
+	if (fd < 0)
+		return fd;
+	ssize_t k = fd_pread_all(fd, buf, n, (off_t)address);
+	return k == (ssize_t)n ? 0 : k < 0 ? (int)k : -EFAULT;
+}
+
 /* --- what a child shares --- */
 
 struct compare {
@@ -386,13 +423,6 @@ static int share_with_parents(struct save *s)
 	return r;
 }
 
-int collect_read(const struct saved_mm *mm, uint64_t address, void *buf, size_t n)
-{
-	ssize_t k = fd_pread_all(mm->mem, buf, n, (off_t)address);
-
-	return k == (ssize_t)n ? 0 : k < 0 ? (int)k : -EFAULT;
-}
-
 static int by_start(const void *a, const void *b)
 {
 	const struct page_run *x = a, *y = b;
@@ -427,33 +457,19 @@ static int find_families(struct save *s)
 	return 0;
 }
 
-static int open_proc_of(struct save *s, const struct saved_mm *mm, const char *name)
-{
-	char path[64];
-
-	snprintf(path, sizeof path, "%d/task/%d/%s", mm->owner->leader->tgid.n, mm->owner->first->tid.n, name);
-	int fd = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
-	snprintf(path, sizeof path, "%d/%s", mm->owner->first->tid.n, name);
-	fd = openat(s->space->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 struct scanning {
-	struct save *s;
+	struct save_engine *e;
 	int *error; /* by mms */
 };
 
 static void scan_one(void *arg, size_t i, unsigned worker)
 {
 	struct scanning *sc = arg;
-	struct saved_mm *mm = sc->s->engine->mms.at[i];
+	struct saved_mm *mm = sc->e->mms.at[i];
 	int r;
 
-	mm->pagemap = open_proc_of(sc->s, mm, "pagemap");
-	mm->mem = open_proc_of(sc->s, mm, "mem");
-	r = mm->pagemap < 0 ? mm->pagemap : mm->mem < 0 ? mm->mem : scan_pages(mm);
+	mm->pagemap = open_proc_of(mm, "pagemap");
+	r = mm->pagemap < 0 ? mm->pagemap : scan_pages(mm);
 	if (r == -ENOTTY || r == -EINVAL)
 		r = walk_pagemap(mm);
 	/* Whole mappings were noted before (collect_maps.c). */
@@ -465,7 +481,7 @@ static void scan_one(void *arg, size_t i, unsigned worker)
 int collect_pages(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
-	struct scanning sc = {.s = s, .error = calloc(e->mms.n + 1, sizeof *sc.error)};
+	struct scanning sc = {.e = e, .error = calloc(e->mms.n + 1, sizeof *sc.error)};
 	int r = sc.error ? find_families(s) : -ENOMEM;
 
 	if (r == 0)

@@ -136,6 +136,8 @@ static int link_processes(struct restore_engine *e, struct pidspace_error *err)
 		struct restored *p = &e->at[i];
 		p->p = e->processes.at[i];
 		p->step = &e->plan.step[i];
+		if (p->step->forker >= 0)
+			e->at[p->step->forker].forks++;
 		if (p->p->state == PROCESS_STATE__PROCESS_ZOMBIE)
 			continue;
 		uint32_t mm = p->p->address_space, fds = p->p->fd_table;

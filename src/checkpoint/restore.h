@@ -18,6 +18,7 @@ struct restored {
 	Process *p;
 	const struct plan_step *step;
 	enum restored_state state;
+	size_t forks;            /* how many it forks, itself or through a helper */
 	struct tracee t;         /* the leader */
 	struct tracee *threads;  /* all, [0] is the leader again once threads exist; NULL before */
 	int32_t pgid_now, sid_now;
@@ -53,6 +54,7 @@ struct restore_engine {
 	struct restored *at;          /* plan.n */
 	struct restored_helper *helpers;
 	struct page_list *held;       /* by mm id - 1 */
+	size_t filling;               /* process whose memory the last frame was for */
 	uint64_t scratch;             /* same address in every process */
 	size_t scratch_len;
 	int sock[2];                  /* ours, theirs: descriptors go to init through it */

@@ -477,9 +477,14 @@ static int write_slowly(struct restore_engine *e, const struct restored *p, uint
 
 static struct restored *owner_of(struct restore_engine *e, uint32_t mm)
 {
-	for (size_t i = 0; i < e->plan.n; i++)
-		if (e->at[i].owns_mm && e->at[i].mm && e->at[i].mm->id == mm)
+	/* Frames come in the order of the processes: nearly always this one's or the next's. */
+	for (size_t k = 0; k < e->plan.n; k++) {
+		size_t i = (e->filling + k) % e->plan.n;
+		if (e->at[i].owns_mm && e->at[i].mm && e->at[i].mm->id == mm) {
+			e->filling = i;
 			return &e->at[i];
+		}
+	}
 	return NULL;
 }
 
