@@ -92,20 +92,19 @@ static bool dead_below(const struct proc_maps *maps, uint64_t rsp)
 	return false;
 }
 
-/* A signal that the task would not notice: not caught, not blocked, not pending, ignored by default. */
+/* A signal that the task would not notice: not pending, ignored by default, and not caught if there is such. */
 static int quiet_signal(const struct proc_status *st)
 {
 	static const int candidates[] = {SIGURG, SIGWINCH, SIGCHLD};
-	uint64_t busy = st->pending | st->shared_pending;
+	uint64_t busy = st->pending | st->shared_pending | st->caught;
 
-	for (int pass = 0; pass < 3; pass++) {
+	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < 3; i++) {
 			uint64_t bit = UINT64_C(1) << (candidates[i] - 1);
 			if (!(busy & bit))
 				return candidates[i];
 		}
-		busy = 0;
-		(void)pass;
+		busy &= ~st->caught | st->pending | st->shared_pending;
 	}
 	return SIGURG;
 }
@@ -401,6 +400,10 @@ int collect_tasks(struct save *s, struct pidspace_error *err)
 
 void collect_leave(struct save *s)
 {
+	/* The way home from a batch lies in the memory that goes now, and several may share it. */
+	vec_each(k, &s->engine->frozen->tasks)
+		if ((*k)->t.state == TRACEE_STOPPED && (*k)->t.worked_in)
+			tracee_lay(&(*k)->t);
 	vec_each(p, &s->engine->frozen->tasks)
 		(*p)->t.xstate = NULL; /* the message it is part of goes away */
 	vec_each(p, &s->engine->mms) {

@@ -261,7 +261,8 @@ static int wait_all(struct frozen *f, struct pidspace_error *err)
 					 waits->tid.n, waits->t.tid.n, (int)(took / 1000000000));
 		struct timespec t = {.tv_nsec = pause_ns};
 		nanosleep(&t, NULL);
-		if (pause_ns < 1000000)
+		/* A stop that nobody has looked at yet is the one moment in which our death could be noticed. */
+		if (took > 5000000 && pause_ns < 1000000)
 			pause_ns *= 2;
 	}
 }

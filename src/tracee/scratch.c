@@ -196,6 +196,9 @@ int scratch_map_finish(struct tracee *t, size_t bytes, uint64_t *ret, struct pid
 	int64_t at = call_finish(t, t->entered);
 	int r;
 
+	/* The frame goes into the slot before the first batch runs; until then: */
+	if (t->state == TRACEE_STOPPED && !t->newborn)
+		tracee_lay(t);
 	if (t->state == TRACEE_STOPPED)
 		unguard_stack(t);
 	if (at < 0 && at >= -4095)
@@ -206,7 +209,6 @@ int scratch_map_finish(struct tracee *t, size_t bytes, uint64_t *ret, struct pid
 	*ret = (uint64_t)at;
 	t->stub = (uint64_t)at;
 	scratch_slot(t, (uint64_t)at + SCRATCH_CODE, bytes - SCRATCH_CODE);
-	/* The frame goes into the slot before the first batch runs. */
 	t->worked_in = false;
 	return 0;
 }
@@ -221,12 +223,15 @@ int scratch_map(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_e
 	return scratch_map_finish(t, bytes, ret, err);
 }
 
-/* From the exit stop of a call to a place it can be left from, with everything put back but the signals still
- * blocked: an interrupt trap. At the exit stop itself no restart happens. */
+/* From the exit stop of a call to a place it can be left from: an interrupt trap. At the exit stop itself no
+ * restart happens. No signal may come in between. */
 static int go_to_trap(struct tracee *t)
 {
-	int status, r = tracee_set_regs(t, &t->regs);
+	int status, r = tracee_lay(t);
 
+	unguard_stack(t);
+	if (r == 0)
+		r = tracee_set_mask(t, ~UINT64_C(0));
 	if (r < 0)
 		return r;
 	tracee_interrupt(t);
@@ -237,8 +242,7 @@ static int go_to_trap(struct tracee *t)
 			return r;
 	} while (status >> 16 != PTRACE_EVENT_STOP);
 	t->state = TRACEE_STOPPED;
-	t->worked_in = true;
-	return 0;
+	return tracee_lay(t);
 }
 
 static int64_t call_and_return(struct tracee *t, long nr, const uint64_t a[6])
@@ -251,7 +255,6 @@ static int64_t call_and_return(struct tracee *t, long nr, const uint64_t a[6])
 	got = call_finish(t, call_enter(t));
 	if (t->state != TRACEE_STOPPED)
 		return got;
-	unguard_stack(t);
 	if (t->newborn)
 		return got;
 	r = go_to_trap(t);

@@ -14,6 +14,8 @@
 #include "kernel/sys.h"
 
 /* include/linux/errno.h, seen only in a stopped task's registers. */
+#define ERESTARTSYS 512
+#define ERESTARTNOINTR 513
 #define ERESTARTNOHAND 514
 #define ERESTART_RESTARTBLOCK 516
 
@@ -22,7 +24,9 @@
 int tracee_seize(struct tracee *t, struct hpid tid, struct hpid tgid, unsigned long options)
 {
 	*t = (struct tracee){.tid = tid, .tgid = tgid};
-	if (ptrace(PTRACE_SEIZE, tid.n, NULL, options) < 0)
+	/* Should we die while it is at a call's entry or exit, the kernel sends it what the stop showed: SIGTRAP would
+	 * kill it, SIGTRAP | 0x80 is no signal (kernel: ptrace_report_syscall()). */
+	if (ptrace(PTRACE_SEIZE, tid.n, NULL, options | PTRACE_O_TRACESYSGOOD) < 0)
 		return -errno;
 	return 0;
 }
@@ -34,8 +38,11 @@ int tracee_interrupt(struct tracee *t)
 	return 0;
 }
 
+/* A stop makes epoll_wait and its like answer EINTR (signal(7)); a tracer that dies would leave that behind. */
 static int take_stop(struct tracee *t, int status)
 {
+	struct user_regs_struct r;
+
 	int sig = WSTOPSIG(status);
 
 	t->state = TRACEE_STOPPED;
@@ -43,7 +50,8 @@ static int take_stop(struct tracee *t, int status)
 	if (ptrace(PTRACE_GETREGS, t->tid.n, NULL, &t->regs) < 0 ||
 	    ptrace(SYS_PTRACE_GETSIGMASK, t->tid.n, sizeof t->sigmask, &t->sigmask) < 0)
 		return -errno;
-	return 0;
+	r = t->regs;
+	return !t->newborn && (long)r.rax == -EINTR && tracee_cut_short(t, &r) ? tracee_lay(t) : 0;
 }
 
 static void take_exit(struct tracee *t, int status)
@@ -266,6 +274,9 @@ static void shorten(const struct tracee *t, const struct user_regs_struct *r, un
 	struct timespec ts;
 	uint64_t at = r->rsp - 256, ns;
 
+	/* It may be waiting with what we left there before: that must stay, it is read again. */
+	if (*address == at)
+		at -= sizeof ts;
 	if (!*address || !t->elapsed_ns || tracee_read(t, *address, &ts, sizeof ts) < 0)
 		return;
 	ns = left((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec, t->elapsed_ns);
@@ -349,11 +360,31 @@ int tracee_put_back(struct tracee *t)
 {
 	if (tracee_must_reenter(&t->regs) && !t->group_stop)
 		return tracee_reenter(t, &t->regs, t->sigmask);
-	if (!t->worked_in)
+	if (!t->worked_in && !t->laid)
 		return 0;
 	if (ptrace(PTRACE_SETREGS, t->tid.n, NULL, &t->regs) < 0 || tracee_set_mask(t, t->sigmask) < 0)
 		return -errno;
+	t->worked_in = t->laid = false;
+	return 0;
+}
+
+int tracee_lay(struct tracee *t)
+{
+	struct user_regs_struct r = t->regs;
+	long code = (long)r.rax;
+
+	if (tracee_cut_short(t, &r)) {
+		tracee_step_back(t, &r);
+	} else if ((long)r.orig_rax >= 0 && (code == -ERESTARTSYS || code == -ERESTARTNOINTR ||
+					     code == -ERESTARTNOHAND || code == -ERESTART_RESTARTBLOCK)) {
+		r.rax = r.orig_rax;
+		r.rip -= 2;
+		r.orig_rax = (unsigned long)-1;
+	}
+	if (ptrace(PTRACE_SETREGS, t->tid.n, NULL, &r) < 0 || tracee_set_mask(t, t->sigmask) < 0)
+		return -errno;
 	t->worked_in = false;
+	t->laid = true;
 	return 0;
 }
 

@@ -24,6 +24,7 @@ struct tracee {
 	enum tracee_state state;
 	bool newborn;
 	bool worked_in;              /* registers in the task differ from regs */
+	bool laid;                   /* so do they, but with them it goes on by itself: tracee_lay() */
 	int group_stop;              /* stop signal when job control had stopped it; 0: not */
 	int wait_status;             /* once gone */
 	struct user_regs_struct regs; /* at the stop */
@@ -66,6 +67,10 @@ int tracee_take_newborn(struct tracee *t, struct hpid tid, struct hpid tgid);
  * handler is due (epoll_wait, semop, sigtimedwait …) is reissued. */
 void tracee_release(struct tracee *t);
 int tracee_put_back(struct tracee *t);
+
+/* Gives a stopped, living task registers and a mask with which it goes on by itself should we die now, at
+ * whatever stop it is: the call it was in is begun anew by hand. regs stays as it was. */
+int tracee_lay(struct tracee *t);
 
 /* Reads and writes its memory, all or nothing. write goes through /proc/PID/mem when mem_fd >= 0, and
  * so reaches pages without write permission. -EFAULT. */
