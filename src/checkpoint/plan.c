@@ -118,10 +118,22 @@ static int plan_one(struct plan *pl, size_t i, struct pidspace_error *err)
 			 "end that process and try again", s->p->pid, sid, s->p->ppid);
 }
 
+/* A table for every pid there can be is 16 MiB, which malloc clears by hand once such a piece was freed before. */
+static int32_t pids_end(Process *const *p, size_t n)
+{
+	int32_t end = 1;
+
+	for (size_t i = 0; i < n; i++)
+		if (p[i]->pid >= end && p[i]->pid < 1 << 22)
+			end = p[i]->pid + 1;
+	return end;
+}
+
 int plan_make(struct plan *ret, Process *const *p, size_t n, struct pidspace_error *err)
 {
 	struct plan pl = {.n = n, .step = calloc(n, sizeof *pl.step)};
-	int *by_pid = calloc(1 << 22, sizeof *by_pid);
+	int32_t end = pids_end(p, n);
+	int *by_pid = calloc((size_t)end, sizeof *by_pid);
 	int r = 0;
 
 	if (!pl.step || !by_pid) {
@@ -132,12 +144,12 @@ int plan_make(struct plan *ret, Process *const *p, size_t n, struct pidspace_err
 	for (size_t i = 0; i < n; i++) {
 		pl.step[i].p = p[i];
 		pl.step[i].leader = p[i]->sid == p[i]->pid;
-		if (p[i]->pid > 0 && p[i]->pid < 1 << 22)
+		if (p[i]->pid > 0 && p[i]->pid < end)
 			by_pid[p[i]->pid] = (int)i + 1;
 	}
 	for (size_t i = 0; i < n && r == 0; i++) {
 		int32_t pp = p[i]->ppid;
-		pl.step[i].parent = pp > 0 && pp < 1 << 22 ? by_pid[pp] - 1 : -1;
+		pl.step[i].parent = pp > 0 && pp < end ? by_pid[pp] - 1 : -1;
 		if (pl.step[i].parent >= (int)i)
 			r = error_set(err, -EBADMSG, "E_IMAGE_CORRUPT",
 				      "process %d stands before its parent %d", p[i]->pid, pp);

@@ -338,8 +338,10 @@ int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refu
 	if (r == 0) {
 		j->st.frozen_ns = freeze_now();
 		j->st.tasks = j->e.frozen->processes;
-		/* pagemap and perhaps mem of each, and what they have open. */
-		fd_table_reserve(j->s.root_fd, (int)j->st.tasks * 3 + 64);
+		/* pagemap and perhaps mem of each, and what they have open. A few fit as it is, and even this one
+		 * growth may have to wait 10 ms. */
+		if (j->st.tasks >= 32)
+			fd_table_reserve(j->s.root_fd, (int)j->st.tasks * 3 + 64);
 		j->st.threads = j->e.frozen->tasks.n;
 		r = save_stopped(j, err);
 	}
