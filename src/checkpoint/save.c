@@ -96,7 +96,6 @@ static int collect(struct job *j, struct pidspace_error *err)
 
 	if (r == 0)
 		r = collect_tree(s, err);
-
 	if (r == 0)
 		r = collect_sharing(s, err);
 	if (r == 0)
@@ -107,6 +106,9 @@ static int collect(struct job *j, struct pidspace_error *err)
 		r = collect_files(s, err);
 	if (r == 0)
 		r = collect_maps(s, err);
+	/* Before the work inside: its guard frames touch stack pages that hold nothing. */
+	if (r == 0)
+		r = collect_pages(s, err);
 	if (r == 0)
 		r = collect_tasks(s, err);
 	if (r == 0)
@@ -284,8 +286,6 @@ static int save_stopped(struct job *j, struct pidspace_error *err)
 	j->s.hold = true;
 	if (r == 0)
 		r = collect(j, err);
-	if (r == 0)
-		r = collect_pages(&j->s, err);
 	if (r == 0)
 		r = write_metadata(j, err);
 	if (r == 0)
