@@ -274,6 +274,12 @@ int pidspace_delete(struct pidspace *p, const char *name, bool force, struct pid
 	struct entry *e;
 	int r = entry_open(p, name, &e, err);
 
+	/* An entry whose creator died before it could publish it gives way to a new one: that is then ours. */
+	if (r == -EAGAIN && entry_create(p, name, &e, NULL) == 0) {
+		r = entry_remove(e);
+		entry_free(e);
+		return r < 0 ? error_sys(err, r, "cannot delete container %s", name) : 0;
+	}
 	if (r < 0)
 		return r;
 	if (e->record.state != PIDSPACE_STOPPED) {

@@ -279,3 +279,12 @@ load setup.bash
 	[[ $stderr == *E_STATE* ]]
 	rm -r "$STATE/half" "$STATE/rubbish" "$STATE/file"
 }
+
+@test "an entry whose creator died before it was published can be deleted" {
+	steady web
+	mkdir "$STATE/half"
+	run -125 --separate-stderr pidspace state half
+	[[ $stderr == *E_STARTING* ]]
+	run -0 pidspace delete half
+	[[ ! -e $STATE/half ]]
+}
