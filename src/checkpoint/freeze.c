@@ -37,10 +37,11 @@ struct frozen_task *freeze_find(const struct frozen *f, struct vpid tid)
 	return NULL;
 }
 
-/* se.exec_start of /proc/PID/sched, in ns of the scheduler's clock; 0 where the kernel does not say. */
-static uint64_t exec_start(int proc_fd, const char *path)
+/* se.exec_start of /proc/PID/sched, in ns of the scheduler's clock; 0 where the kernel does not say. *ret_slept:
+ * nr_voluntary_switches, if not NULL. */
+static uint64_t exec_start(int proc_fd, const char *path, uint64_t *ret_slept)
 {
-	char buf[512];
+	char buf[1024];
 	_cleanup_close_ int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof buf - 1);
 	unsigned long long ms, frac;
@@ -49,8 +50,12 @@ static uint64_t exec_start(int proc_fd, const char *path)
 		return 0;
 	buf[n] = 0;
 	const char *p = strstr(buf, "se.exec_start");
-	if (!p || !(p = strchr(p, ':')) || sscanf(p + 1, "%llu.%6llu", &ms, &frac) != 2)
+	const char *v = strstr(buf, "nr_voluntary_switches");
+	if (!p || !(p = strchr(p, ':')) || sscanf(p + 1, "%llu.%6llu", &ms, &frac) != 2 || !v ||
+	    !(v = strchr(v, ':')))
 		return 0;
+	if (ret_slept)
+		*ret_slept = strtoull(v + 1, NULL, 10);
 	return ms * 1000000 + frac;
 }
 
@@ -77,7 +82,7 @@ static int64_t cpu_clock_offset(struct cpu_clocks *c, int cpu)
 	if (sched_setaffinity(0, sizeof set, &set) == 0)
 		c->away = true;
 	syscall(SYS_sched_yield); /* brings our own exec_start up to date */
-	uint64_t mine = exec_start(self, "sched");
+	uint64_t mine = exec_start(self, "sched", NULL);
 	c->offset[cpu] = mine ? (int64_t)(freeze_now() - mine) : 0;
 	c->known[cpu] = true;
 	return c->offset[cpu];
@@ -92,8 +97,23 @@ static void note_last_run(const struct frozen *f, struct frozen_task *k, struct 
 	if (proc_stat_read(f->space->proc_fd, k->tgid.n, k->tid.n, &st) < 0 || st.state != 'S')
 		return;
 	snprintf(path, sizeof path, "%d/task/%d/sched", k->tgid.n, k->tid.n);
-	ran = exec_start(f->space->proc_fd, path);
+	ran = exec_start(f->space->proc_fd, path, &k->slept);
 	k->ran_ns = ran ? ran + (uint64_t)cpu_clock_offset(clocks, st.processor) : 0;
+}
+
+/* A task may have woken and begun another sleep between our look and its stop: then nothing is known of that
+ * one. The stop itself counts as one sleep. */
+static void forget_older_sleep(const struct frozen *f, struct frozen_task *k)
+{
+	char path[64];
+	uint64_t slept = 0;
+
+	if (!k->ran_ns || k->t.state != TRACEE_STOPPED || (long)k->t.regs.orig_rax < 0 ||
+	    ((long)k->t.regs.rax != -EINTR && (long)k->t.regs.rax != -516))
+		return;
+	snprintf(path, sizeof path, "%d/task/%d/sched", k->tgid.n, k->tid.n);
+	if (!exec_start(f->space->proc_fd, path, &slept) || slept != k->slept + 1)
+		k->ran_ns = 0;
 }
 
 static int add_task(struct frozen *f, struct vpid tgid, struct vpid tid, struct cpu_clocks *clocks,
@@ -340,6 +360,8 @@ int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_erro
 	settle_zombies(f);
 	drop_gone(f);
 	f->stop_ns = freeze_now();
+	vec_each(p, &f->tasks)
+		forget_older_sleep(f, *p);
 	vec_each(p, &f->tasks)
 		if ((*p)->ran_ns && (*p)->ran_ns < f->stop_ns)
 			(*p)->t.elapsed_ns = f->stop_ns - (*p)->ran_ns;

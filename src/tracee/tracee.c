@@ -257,11 +257,11 @@ bool tracee_must_reenter(const struct user_regs_struct *r)
 	       (nr == SYS_ppoll || nr == SYS_pselect6 || nr == SYS_rt_sigsuspend);
 }
 
-/* What is left to wait. The scheduler's clocks, which `elapsed` comes from, are good to about a percent here; a wait
+/* What is left to wait. The scheduler's clocks, which `elapsed` comes from, are good to a percent or two here; a wait
  * may be longer than asked but never shorter (nanosleep(2)), so the error goes to that side. */
 static uint64_t left(uint64_t asked, uint64_t elapsed)
 {
-	uint64_t doubt = elapsed / 100 + 5000000;
+	uint64_t doubt = elapsed / 50 + 10000000;
 
 	elapsed = elapsed > doubt ? elapsed - doubt : 0;
 	return elapsed < asked ? asked - elapsed : 1000;
