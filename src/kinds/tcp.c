@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "kinds/inet_address.h"
+#include "kinds/inet_save.h"
 #include "kinds/kinds.h"
 #include "kinds/message.h"
 #include "kinds/socket_queue.h"
@@ -314,26 +315,7 @@ static int save_state(struct save *s, struct saved_file *f, InetSocket *u, struc
 static int tcp_save(struct save *s, struct saved_file *f, ProtobufCBinaryData *ret_body,
 		    struct pidspace_error *err)
 {
-	struct socket_options options = {0};
-	InetSocket *u = malloc(sizeof *u);
-	int k;
-
-	if (!u)
-		return error_sys(err, -ENOMEM, "cannot save a socket");
-	*u = (InetSocket)INET_SOCKET__INIT;
-	u->family = (uint32_t)socket_get(f->local, SOL_SOCKET, SO_DOMAIN, AF_INET);
-	u->type = SOCK_STREAM;
-	k = socket_options_read(f->local, (int)u->family, SOCK_STREAM, &options);
-	u->option = options.at;
-	u->n_option = options.n;
-	if (k < 0)
-		error_sys(err, k, "cannot read the options of a TCP socket");
-	else
-		k = save_state(s, f, u, err);
-	if (k >= 0)
-		k = message_pack(&u->base, ret_body, err);
-	protobuf_c_message_free_unpacked(&u->base, NULL);
-	return k;
+	return inet_save(s, f, SOCK_STREAM, save_state, ret_body, err);
 }
 
 /* A connection that ends in order leaves its addresses in TIME_WAIT for a minute, and restore needs

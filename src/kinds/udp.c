@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "kinds/description.h"
 #include "kinds/inet_address.h"
+#include "kinds/inet_save.h"
 #include "kinds/kinds.h"
 #include "kinds/message.h"
 #include "kinds/socket_state.h"
@@ -49,26 +50,7 @@ static int save_state(struct save *s, struct saved_file *f, InetSocket *u, struc
 static int udp_save(struct save *s, struct saved_file *f, ProtobufCBinaryData *ret_body,
 		    struct pidspace_error *err)
 {
-	struct socket_options options = {0};
-	InetSocket *u = malloc(sizeof *u);
-	int k;
-
-	if (!u)
-		return error_sys(err, -ENOMEM, "cannot save a socket");
-	*u = (InetSocket)INET_SOCKET__INIT;
-	u->family = (uint32_t)socket_get(f->local, SOL_SOCKET, SO_DOMAIN, AF_INET);
-	u->type = SOCK_DGRAM;
-	k = socket_options_read(f->local, (int)u->family, SOCK_DGRAM, &options);
-	u->option = options.at;
-	u->n_option = options.n;
-	if (k < 0)
-		error_sys(err, k, "cannot read the options of a UDP socket");
-	else
-		k = save_state(s, f, u, err);
-	if (k >= 0)
-		k = message_pack(&u->base, ret_body, err);
-	protobuf_c_message_free_unpacked(&u->base, NULL);
-	return k;
+	return inet_save(s, f, SOCK_DGRAM, save_state, ret_body, err);
 }
 
 static int sockaddr_in_image(const ProtobufCBinaryData *b, union inet_sockaddr *ret,
