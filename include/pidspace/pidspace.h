@@ -158,7 +158,7 @@ PIDSPACE_API int pidspace_check_host(struct pidspace_feature **ret, size_t *ret_
 				     struct pidspace_error *err);
 
 struct pidspace_progress {
-	const char *phase;          /* "freeze", "collect", "memory", "commit", "tree", "release" */
+	const char *phase;          /* as in struct pidspace_phase */
 	uint64_t bytes, total;      /* of memory; total 0: unknown */
 	uint64_t elapsed_ns;
 };
@@ -167,10 +167,23 @@ typedef void pidspace_progress_fn(void *arg, const struct pidspace_progress *now
 enum pidspace_compress { PIDSPACE_NONE, PIDSPACE_LZ4, PIDSPACE_ZSTD };
 enum pidspace_files { PIDSPACE_FILES_STRICT, PIDSPACE_FILES_TRUNCATE, PIDSPACE_FILES_IGNORE };
 
-/* How long each phase took (ns) and how much went through. */
+/* Phases of a checkpoint: freeze, collect, metadata, memory, commit, and kill or release. Of a restore: read
+ * (waiting for the image), files, tree, memory, tasks, gate (all stand, until all run). */
+#define PIDSPACE_PHASES 16
+struct pidspace_phase {
+	char name[12];
+	uint64_t ns;
+};
+/* How long each phase took, in order, and how much went through. Together the phases take total_ns. */
 struct pidspace_stats {
-	uint64_t freeze_ns, collect_ns, memory_ns, finish_ns, paused_ns, total_ns;
-	uint64_t memory_bytes, image_bytes, tasks, threads;
+	struct pidspace_phase phases[PIDSPACE_PHASES];
+	uint64_t n_phases;
+	uint64_t paused_ns;         /* of a checkpoint: how long the container stood still */
+	uint64_t total_ns;
+	uint64_t memory_bytes;      /* of pages, as they lie in memory */
+	uint64_t image_bytes;       /* written; 0 of a restore */
+	uint64_t engine_bytes;      /* the most memory that the process doing it ever had resident */
+	uint64_t tasks, threads;
 };
 
 struct pidspace_checkpoint {

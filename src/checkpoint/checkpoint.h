@@ -2,14 +2,9 @@
 /* The engine's front: freeze, save, restore. Runs in the container's monitor; the calling thread is
  * the tracer of everything it stops. */
 #include "checkpoint/context.h"
+#include "checkpoint/stats.h"
 #include "image/image.h"
 
-/* Phases and volumes, for progress and --stats. Times are CLOCK_MONOTONIC ns. */
-struct engine_stats {
-	uint64_t start_ns, frozen_ns, collected_ns, memory_ns, done_ns; /* points in time; 0: not reached */
-	uint64_t bytes_done, bytes_total;                              /* memory */
-	uint64_t tasks, threads;
-};
 typedef void engine_progress_fn(void *arg, const struct engine_stats *st);
 
 /* A stopped tree. */
@@ -42,9 +37,10 @@ struct checkpoint_options {
 /* Saves. After success without leave_running the tree has been killed (init is a zombie, its status
  * SIGKILL). On any failure the tree runs on untouched (stays frozen when it was paused). *ret_refusals
  * (malloc'd, the caller frees) lists everything that cannot be carried; if there is any, the result is
- * -ENOTSUP and err is E_REFUSED naming the first and the count. */
+ * -ENOTSUP and err is E_REFUSED naming the first and the count. stats goes on counting where the caller
+ * has begun, and is ended by the caller, who may have more to do for the tree (let it go). */
 int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refusals,
-		   size_t *ret_n_refusals, struct engine_stats *ret_stats, struct pidspace_error *err);
+		   size_t *ret_n_refusals, struct engine_stats *stats, struct pidspace_error *err);
 
 struct restore_options {
 	struct image_reader *image;    /* positioned after HOST and CONTAINER */

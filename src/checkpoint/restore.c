@@ -263,11 +263,19 @@ static void progress(struct restore_engine *e)
 	e->o->progress(e->o->progress_arg, &e->st);
 }
 
+static int next_frame(struct restore_engine *e, struct image_frame *f, struct pidspace_error *err)
+{
+	stats_enter(&e->st, PHASE_READ);
+	int r = image_next(e->o->image, f, err);
+	stats_enter(&e->st, PHASE_MEMORY);
+	return r;
+}
+
 static int read_pages(struct restore_engine *e, struct image_frame *f, int r, struct pidspace_error *err)
 {
 	bool sealed = false;
 
-	for (; r == 1; r = image_next(e->o->image, f, err)) {
+	for (; r == 1; r = next_frame(e, f, err)) {
 		int q = 0;
 		/* The bytes of files come first; nothing has mapped any of them yet. */
 		if (!sealed && !content_is(f)) {
@@ -299,17 +307,20 @@ static int build(struct restore_engine *e, struct space *space, struct pidspace_
 	if (r < 0)
 		return r;
 	choose_pool(e);
+	stats_enter(&e->st, PHASE_FILES);
 	r = make_surroundings(e, space, err);
-	e->st.collected_ns = freeze_now();
+	stats_enter(&e->st, PHASE_MEMORY);
 	if (r == 0)
 		r = read_pages(e, &f, more, err);
+	stats_enter(&e->st, PHASE_TREE);
 	if (r == 0)
 		r = restore_build_tree(e, err);
-	e->st.memory_ns = freeze_now();
 	if (r == 0)
 		r = restore_groups(e, err);
+	stats_enter(&e->st, PHASE_FILES);
 	if (r == 0)
 		r = content_finish(e->r, err);
+	stats_enter(&e->st, PHASE_TASKS);
 	if (r == 0)
 		r = restore_leave(e, err);
 	if (r == 0)
@@ -322,6 +333,7 @@ static int build(struct restore_engine *e, struct space *space, struct pidspace_
 		r = restore_file_owners(e, err);
 	if (r == 0)
 		r = restore_registers(e, err);
+	stats_enter(&e->st, PHASE_GATE);
 	return r == 0 ? restore_release(e, err) : r;
 }
 
@@ -406,10 +418,10 @@ int restore_run(const struct restore_options *o, struct space *ret, struct refus
 	e->r = &rs;
 	e->sock[0] = e->sock[1] = -1;
 	rs.engine = e;
-	e->st.start_ns = freeze_now();
+	stats_enter(&e->st, PHASE_READ);
 	uint64_t limit = fd_limit_raise(); /* every description is made here first */
 	r = build(e, &space, err);
-	e->st.done_ns = freeze_now();
+	stats_enter(&e->st, PHASE_NONE);
 	if (r < 0)
 		undo(e, &space);
 	else

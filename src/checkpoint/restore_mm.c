@@ -528,7 +528,9 @@ int restore_pages(struct restore_engine *e, const struct image_frame *f, struct 
 		return error_set(err, -EBADMSG, "E_IMAGE_CORRUPT",
 				 "frame %llu (offset %llu) comes too late", (unsigned long long)f->number,
 				 (unsigned long long)f->offset);
+	stats_enter(&e->st, PHASE_TREE);
 	r = f->phase == 0 ? restore_until_mapped(e, (size_t)(p - e->at), err) : restore_build_tree(e, err);
+	stats_enter(&e->st, PHASE_MEMORY);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; f->phase == 0 && i < f->n_runs && r == 0; i++)

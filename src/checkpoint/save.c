@@ -24,7 +24,7 @@ struct job {
 	const struct checkpoint_options *o;
 	struct save s;
 	struct save_engine e;
-	struct engine_stats st;
+	struct engine_stats *st;
 	uint64_t last_progress;
 };
 
@@ -35,7 +35,7 @@ static void progress(struct job *j)
 	if (!j->o->progress || now - j->last_progress < 100000000)
 		return;
 	j->last_progress = now;
-	j->o->progress(j->o->progress_arg, &j->st);
+	j->o->progress(j->o->progress_arg, j->st);
 }
 
 static int write_message(struct save *s, uint32_t type, const ProtobufCMessage *m, struct pidspace_error *err)
@@ -172,7 +172,7 @@ static int block_flush(struct block *b, struct pidspace_error *err)
 					 (unsigned long long)b->runs[i].address, b->mm->owner->m->pid);
 	}
 	int r = image_write_pages(b->j->s.out, b->mm->id, b->phase, b->buf, b->runs, b->n, err);
-	b->j->st.bytes_done += b->len;
+	b->j->st->bytes_done += b->len;
 	progress(b->j);
 	b->buf = NULL;
 	b->len = b->n = 0;
@@ -281,21 +281,22 @@ static int save_stopped(struct job *j, struct pidspace_error *err)
 {
 	int r = 0;
 
+	stats_enter(j->st, PHASE_COLLECT);
 	if (!j->o->check_only)
 		r = image_writer_new(&j->s.out, j->o->image_fd, j->o->compress, err);
 	j->s.hold = true;
 	if (r == 0)
 		r = collect(j, err);
+	stats_enter(j->st, PHASE_METADATA);
 	if (r == 0)
 		r = write_metadata(j, err);
 	if (r == 0)
 		r = refused(j, err);
 	if (r < 0 || j->o->check_only)
 		return r;
-	j->st.collected_ns = freeze_now();
 	vec_each(mm, &j->e.mms)
-		j->st.bytes_total += (*mm)->bytes;
-	j->st.bytes_total += content_bytes(&j->s);
+		j->st->bytes_total += (*mm)->bytes;
+	j->st->bytes_total += content_bytes(&j->s);
 
 	/* Only now can nothing refuse any more. */
 	r = host_write(j->s.out, err);
@@ -303,16 +304,18 @@ static int save_stopped(struct job *j, struct pidspace_error *err)
 		r = write_container(j, err);
 	if (r == 0)
 		r = save_write_held(&j->s, err);
+	stats_enter(j->st, PHASE_MEMORY);
 	if (r == 0)
 		r = write_memory(j, err);
-	j->st.memory_ns = freeze_now();
+	stats_enter(j->st, PHASE_COMMIT);
 	if (r == 0)
 		r = image_commit(j->s.out, err);
+	j->st->image_bytes = image_bytes_written(j->s.out);
 	return r;
 }
 
 int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refusals,
-		   size_t *ret_n_refusals, struct engine_stats *ret_stats, struct pidspace_error *err)
+		   size_t *ret_n_refusals, struct engine_stats *stats, struct pidspace_error *err)
 {
 	struct job *j = calloc(1, sizeof *j);
 	struct pidspace_error own = {};
@@ -323,8 +326,8 @@ int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refu
 		return error_sys(err, -ENOMEM, "cannot checkpoint");
 	err = err ? err : &own;
 	j->o = o;
+	j->st = stats;
 	uint64_t limit = fd_limit_raise(); /* of every description there is a duplicate */
-	j->st.start_ns = freeze_now();
 	j->e.frozen = o->frozen;
 	j->s.space = o->space;
 	j->s.externals = o->externals;
@@ -333,32 +336,32 @@ int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refu
 	j->s.engine = &j->e;
 	j->s.root_fd = openat(o->space->proc_fd, "1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	r = j->s.root_fd < 0 ? error_sys(err, -errno, "cannot open the container's root") : 0;
-	if (r == 0 && !o->frozen)
+	if (r == 0 && !o->frozen) {
+		stats_enter(j->st, PHASE_FREEZE);
 		r = freeze_tree(&j->e.frozen, o->space, err);
+	}
 	if (r == 0) {
-		j->st.frozen_ns = freeze_now();
-		j->st.tasks = j->e.frozen->processes;
+		j->st->tasks = j->e.frozen->processes;
 		/* pagemap and perhaps mem of each, and what they have open. A few fit as it is, and even this one
 		 * growth may have to wait 10 ms. */
-		if (j->st.tasks >= 32)
-			fd_table_reserve(j->s.root_fd, (int)j->st.tasks * 3 + 64);
-		j->st.threads = j->e.frozen->tasks.n;
+		if (j->st->tasks >= 32)
+			fd_table_reserve(j->s.root_fd, (int)j->st->tasks * 3 + 64);
+		j->st->threads = j->e.frozen->tasks.n;
 		r = save_stopped(j, err);
 	}
 	if (r == 0 && !o->leave_running && !o->check_only) {
+		stats_enter(j->st, PHASE_KILL);
 		before_kill(j);
 		r = freeze_kill(j->e.frozen, err);
 		killed = r == 0;
 	}
 	if (j->e.frozen && !killed) {
+		stats_enter(j->st, PHASE_RELEASE);
 		collect_leave(&j->s);
 		collect_lock(&j->s);
 	}
 	if (j->e.frozen && !o->frozen)
 		freeze_release(j->e.frozen);
-	j->st.done_ns = freeze_now();
-	if (ret_stats)
-		*ret_stats = j->st;
 	if (ret_refusals) {
 		*ret_refusals = j->s.refusals.at;
 		*ret_n_refusals = j->s.refusals.n;

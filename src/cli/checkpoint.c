@@ -7,6 +7,7 @@
 #include "image_file.h"
 #include "progress.h"
 #include "refusals.h"
+#include "stats.h"
 
 enum { IMAGE = CLI_LONG, LEAVE_RUNNING, COMPRESS, EXTERNAL, STATS };
 
@@ -17,6 +18,7 @@ static const struct cli_option options[] = {
 	{EXTERNAL, "external", "KEY", "a PATH, pipe:[INO], socket:[INO] or PID:FD that restore connects\n"
 				      "                            (again for more)"},
 	{STATS, "stats", NULL, "how long each phase took, to standard error"},
+	{'f', "format", "FORMAT", "of --stats: text or json"},
 	{0},
 };
 
@@ -42,7 +44,7 @@ static int checkpoint(struct cli *c, int argc, char **argv)
 	struct image_file file;
 	struct progress progress;
 	const char *path = NULL;
-	bool want_stats = false;
+	bool want_stats = false, json = false;
 	size_t n = 0;
 	int key, r, status;
 
@@ -53,6 +55,7 @@ static int checkpoint(struct cli *c, int argc, char **argv)
 		case COMPRESS: o.compress = parse_compress(c, optarg); break;
 		case EXTERNAL: cli_strings_add(&external, optarg); break;
 		case STATS: want_stats = true; break;
+		case 'f': json = cli_format(c, optarg); break;
 		}
 	}
 	cli_operands(c, argc, 1, 1);
@@ -75,7 +78,7 @@ static int checkpoint(struct cli *c, int argc, char **argv)
 		status = cli_fail(&err);
 		refusals_print(stderr, refusals, n);
 	} else if (want_stats) {
-		progress_stats(&stats);
+		stats_print(&stats, json);
 	}
 	free(refusals);
 	return status;

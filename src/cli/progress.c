@@ -61,28 +61,3 @@ void progress_done(struct progress *p)
 		fputs("\r\033[K", stderr);
 	p->on = p->drawn = false;
 }
-
-static void row(const char *what, uint64_t ns)
-{
-	fprintf(stderr, "%-10s %10.3f ms\n", what, (double)ns / 1e6);
-}
-
-void progress_stats(const struct pidspace_stats *s)
-{
-	char *memory = table_bytes(s->memory_bytes), *image = table_bytes(s->image_bytes);
-
-	row("freeze", s->freeze_ns);
-	row("collect", s->collect_ns);
-	row("memory", s->memory_ns);
-	row("finish", s->finish_ns);
-	row("total", s->total_ns);
-	if (s->paused_ns)
-		row("paused", s->paused_ns);
-	fprintf(stderr, "%-10s %10llu\n%-10s %10llu\n%-10s %10s\n", "processes",
-		(unsigned long long)s->tasks, "threads", (unsigned long long)s->threads, "pages",
-		memory);
-	if (s->image_bytes)
-		fprintf(stderr, "%-10s %10s\n", "image", image);
-	free(memory);
-	free(image);
-}

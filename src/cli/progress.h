@@ -15,6 +15,3 @@ void progress_init(struct progress *p);
 void progress_show(void *arg, const struct pidspace_progress *now); /* arg: struct progress */
 /* Removes the line. */
 void progress_done(struct progress *p);
-
-/* How long each phase took; verb is what took total_ns. To stderr, stdout may be an image. */
-void progress_stats(const struct pidspace_stats *s);

@@ -7,6 +7,7 @@
 #include "image_file.h"
 #include "progress.h"
 #include "refusals.h"
+#include "stats.h"
 
 enum { IMAGE = CLI_LONG, NAME, RM, FILES, EXTERNAL, PID_FILE, STATS };
 
@@ -21,6 +22,7 @@ static const struct cli_option options[] = {
 					 "                            more)"},
 	{PID_FILE, "pid-file", "FILE", "write the host pid of its pid 1 to FILE"},
 	{STATS, "stats", NULL, "how long each phase took, to standard error"},
+	{'f', "format", "FORMAT", "of --stats: text or json"},
 	{0},
 };
 
@@ -40,7 +42,7 @@ static enum pidspace_files parse_files(struct cli *c, const char *text)
 
 struct shown {
 	struct progress progress;
-	bool stats;
+	bool stats, json;
 };
 
 static void on_progress(void *arg, const struct pidspace_progress *now)
@@ -54,7 +56,7 @@ static void on_restored(void *arg, const struct pidspace_stats *stats)
 
 	progress_done(&s->progress);
 	if (s->stats)
-		progress_stats(stats);
+		stats_print(stats, s->json);
 }
 
 static const char *parse(struct cli *c, int argc, char **argv, struct pidspace_restore *o,
@@ -77,6 +79,7 @@ static const char *parse(struct cli *c, int argc, char **argv, struct pidspace_r
 			break;
 		case PID_FILE: o->pid_file = optarg; break;
 		case STATS: shown->stats = true; break;
+		case 'f': shown->json = cli_format(c, optarg); break;
 		}
 	}
 	cli_operands(c, argc, 0, 0);

@@ -8,7 +8,7 @@
 #include <pidspace/pidspace.h>
 
 #define CONTROL_MAGIC 0x70737031u
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 
 enum control_type {
 	CONTROL_EXEC = 1,   /* strings: argv, env, cwd ("" none); fds: stdin, stdout, stderr unless detached */

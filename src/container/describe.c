@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -171,46 +172,39 @@ int describe_external(const struct space *s, const char *key, struct external *e
 
 /* --- numbers --- */
 
-void describe_progress(const struct engine_stats *st, bool restoring, struct control_reply *ret)
-{
-	const char *phase = "commit";
+_Static_assert(PHASE_COUNT - 1 <= PIDSPACE_PHASES, "every phase has a row");
 
-	if (restoring)
-		phase = !st->collected_ns ? "tree" : !st->memory_ns ? "memory" : "release";
-	else if (!st->frozen_ns)
-		phase = "freeze";
-	else if (!st->collected_ns)
-		phase = "collect";
-	else if (!st->memory_ns)
-		phase = "memory";
-	snprintf(ret->phase, sizeof ret->phase, "%s", phase);
+void describe_progress(const struct engine_stats *st, struct control_reply *ret)
+{
+	snprintf(ret->phase, sizeof ret->phase, "%s", stats_phase_name(st->now));
 	ret->bytes = st->bytes_done;
 	ret->total = st->bytes_total;
 	ret->elapsed_ns = (uint64_t)clock_ns(CLOCK_MONOTONIC) - st->start_ns;
 }
 
-static uint64_t between(uint64_t from, uint64_t to)
+void describe_stats(const struct engine_stats *st, struct pidspace_stats *ret)
 {
-	return from && to > from ? to - from : 0;
-}
-
-void describe_stats(const struct engine_stats *st, bool restoring, struct pidspace_stats *ret)
-{
-	uint64_t frozen = st->frozen_ns ? st->frozen_ns : st->start_ns;
-	uint64_t collected = st->collected_ns ? st->collected_ns : frozen;
-	uint64_t memory = st->memory_ns ? st->memory_ns : collected;
+	struct rusage usage;
 
 	*ret = (struct pidspace_stats){
-		.freeze_ns = between(st->start_ns, frozen),
-		.collect_ns = between(frozen, collected),
-		.memory_ns = between(collected, memory),
-		.finish_ns = between(memory, st->done_ns),
-		.paused_ns = restoring ? 0 : between(st->start_ns, st->done_ns),
-		.total_ns = between(st->start_ns, st->done_ns),
+		.paused_ns = stats_paused_ns(st),
+		.total_ns = st->done_ns - st->start_ns,
 		.memory_bytes = st->bytes_done,
+		.image_bytes = st->image_bytes,
 		.tasks = st->tasks,
 		.threads = st->threads,
 	};
+	for (int p = PHASE_NONE + 1; p < PHASE_COUNT; p++) {
+		struct pidspace_phase *to = &ret->phases[ret->n_phases];
+
+		if (!st->in_ns[p])
+			continue;
+		snprintf(to->name, sizeof to->name, "%s", stats_phase_name((enum engine_phase)p));
+		to->ns = st->in_ns[p];
+		ret->n_phases++;
+	}
+	if (getrusage(RUSAGE_SELF, &usage) == 0)
+		ret->engine_bytes = (uint64_t)usage.ru_maxrss * 1024;
 }
 
 void describe_refusal(const struct refusal *from, struct pidspace_refusal *to)

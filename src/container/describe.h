@@ -16,6 +16,7 @@ int describe_restored(const void *body, size_t len, struct record *r, struct spa
 /* Fills e with the identity that the key of --external means in a container. -ENOENT. */
 int describe_external(const struct space *s, const char *key, struct external *e);
 
-void describe_progress(const struct engine_stats *st, bool restoring, struct control_reply *ret);
-void describe_stats(const struct engine_stats *st, bool restoring, struct pidspace_stats *ret);
+void describe_progress(const struct engine_stats *st, struct control_reply *ret);
+/* To be called in the engine's process: it is this one's memory that is told. */
+void describe_stats(const struct engine_stats *st, struct pidspace_stats *ret);
 void describe_refusal(const struct refusal *from, struct pidspace_refusal *to);

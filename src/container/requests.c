@@ -152,7 +152,7 @@ static void send_progress(void *arg, const struct engine_stats *st)
 	/* news that nobody reads are not worth waiting for while the tree stands still */
 	if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLOUT))
 		return;
-	describe_progress(st, false, &r);
+	describe_progress(st, &r);
 	control_reply(a->fd, &r, NULL, 0);
 }
 
@@ -205,20 +205,19 @@ static int freeze_and_save(struct monitor *m, const struct control_message *q, s
 			   struct pidspace_error *err)
 {
 	bool was_paused = m->frozen, gone;
-	struct timespec begin;
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &begin);
+	stats_enter(st, PHASE_FREEZE);
 	if (!was_paused)
 		r = freeze_tree(&m->frozen, &m->space, err);
 	if (r >= 0)
 		r = save_stopped(m, q, c, rows, n_rows, st, err);
-	st->start_ns = (uint64_t)begin.tv_sec * 1000000000u + (uint64_t)begin.tv_nsec;
 	gone = r >= 0 && q->head.type == CONTROL_CHECKPOINT && !q->head.leave_running;
 	if (gone || !was_paused) {
 		freeze_release(m->frozen);
 		m->frozen = NULL;
 	}
+	stats_enter(st, PHASE_NONE);
 	if (gone) {
 		m->checkpointed = m->ended = true;
 		if (m->init_is_child)
@@ -260,7 +259,7 @@ static int serve_checkpoint(struct monitor *m, struct client *c, const struct co
 		r = 0;
 	if (r < 0)
 		return r;
-	describe_stats(&st, false, &done.stats);
+	describe_stats(&st, &done.stats);
 	control_reply(c->fd, &done, NULL, 0);
 	fd_closep(&c->fd);
 	return 0;

@@ -159,7 +159,7 @@ static void forward_progress(void *arg, const struct engine_stats *st)
 	struct control_reply r = {.type = CONTROL_PROGRESS};
 	struct pidspace_progress now;
 
-	describe_progress(st, true, &r);
+	describe_progress(st, &r);
 	if (c->sock >= 0) {
 		control_reply(c->sock, &r, NULL, 0);
 	} else if (c->options->progress) {
@@ -284,7 +284,7 @@ static void restore_detached(void *arg, int sock)
 		done.error = err;
 		done.error.status = r;
 	} else
-		describe_stats(&c->stats, true, &done.stats);
+		describe_stats(&c->stats, &done.stats);
 	control_reply(sock, &done, NULL, 0);
 	close(sock);
 	close(c->options->image_fd);
@@ -358,7 +358,7 @@ int pidspace_restore(struct pidspace *p, const struct pidspace_restore *o,
 	if (o->restored) {
 		struct pidspace_stats stats;
 
-		describe_stats(&c.stats, true, &stats);
+		describe_stats(&c.stats, &stats);
 		o->restored(o->restored_arg, &stats);
 	}
 	return run_foreground(&c.monitor, ret_status, err);

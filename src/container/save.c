@@ -22,14 +22,6 @@ int pidspace_check(struct pidspace *p, const char *name, struct pidspace_refusal
 	return r;
 }
 
-/* Bytes that the monitor, which shares our description, has moved a file on; 0 for a pipe. */
-static uint64_t moved(int fd, off_t before)
-{
-	off_t now = lseek(fd, 0, SEEK_CUR);
-
-	return before >= 0 && now > before ? (uint64_t)(now - before) : 0;
-}
-
 int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
 			struct pidspace_refusal **ret_refusals, size_t *ret_n,
 			struct pidspace_stats *ret_stats, struct pidspace_error *err)
@@ -37,7 +29,6 @@ int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
 	struct control_request q = {.type = CONTROL_CHECKPOINT, .compress = (uint32_t)o->compress,
 				    .leave_running = o->leave_running};
 	struct control_answer a = {.progress = o->progress, .progress_arg = o->progress_arg};
-	off_t before = lseek(o->image_fd, 0, SEEK_CUR);
 	_cleanup_close_ int sock = -1;
 	int r = reach_monitor(p, o->name, &sock, err);
 
@@ -52,9 +43,7 @@ int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
 		return error_sys(err, r, "cannot ask the monitor of container %s", o->name);
 	r = control_converse(sock, &a, DIED, err);
 	control_take_refusals(&a, ret_refusals, ret_n);
-	if (r >= 0 && ret_stats) {
+	if (r >= 0 && ret_stats)
 		*ret_stats = a.done.stats;
-		ret_stats->image_bytes = moved(o->image_fd, before);
-	}
 	return r;
 }

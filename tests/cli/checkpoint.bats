@@ -246,6 +246,21 @@ time.sleep(1000)'
 	[[ -z $output && $stderr =~ total\ +[0-9.]+\ ms && $stderr == *freeze*processes* ]]
 	run -0 --separate-stderr pidspace restore -d --image web.img --stats
 	[[ -z $output && $stderr =~ total\ +[0-9.]+\ ms && $stderr =~ processes\ +[23] ]]
+	[[ $stderr == *read*files*tree*memory*tasks*gate*total* && $stderr != *paused* ]]
+}
+
+@test "--stats names every phase, and together they take the whole time" {
+	counter web
+	run -0 --separate-stderr pidspace checkpoint web --image web.img --leave-running --stats -f json
+	[[ $(json '" ".join(j["phases_ns"])' <<<"$stderr") == "freeze collect metadata memory commit release" ]]
+	[[ $(json 'sum(j["phases_ns"].values()) == j["total_ns"] == j["paused_ns"]' <<<"$stderr") == true ]]
+	[[ $(json 'j["image_bytes"]' <<<"$stderr") == "$(stat -c %s web.img)" ]]
+	run -0 --separate-stderr pidspace checkpoint web --image again.img --stats --format=json
+	[[ $(json '" ".join(j["phases_ns"])' <<<"$stderr") == "freeze collect metadata memory commit kill" ]]
+	run -0 --separate-stderr pidspace restore -d --image again.img --stats -f json
+	[[ $(json '" ".join(j["phases_ns"])' <<<"$stderr") == "read files tree memory tasks gate" ]]
+	[[ $(json 'sum(j["phases_ns"].values()) == j["total_ns"]' <<<"$stderr") == true ]]
+	run -2 pidspace restore -d --image again.img --stats -f xml
 }
 
 @test "progress on a terminal leaves nothing behind" {
