@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "image/frame_table.h"
 #include "image/page_block.h"
 
@@ -59,7 +60,12 @@ int frame_reader_start(struct frame_reader *r, int fd, struct pidspace_error *er
 	if (status < 0)
 		return error_sys(err, status, "read the image");
 	crc32c_init(&r->crc);
-	ssize_t got = channel_read(&r->in, start, sizeof start);
+	return frame_reader_check_start(r, start, channel_read(&r->in, start, sizeof start), err);
+}
+
+int frame_reader_check_start(struct frame_reader *r, const uint8_t start[FORMAT_START_LEN], ssize_t got,
+			     struct pidspace_error *err)
+{
 	if (got < 0)
 		return error_set(err, (int)got, "E_IMAGE_READ", "the image cannot be read: %s",
 				 strerror((int)-got));
@@ -69,7 +75,7 @@ int frame_reader_start(struct frame_reader *r, int fd, struct pidspace_error *er
 			err, -EINVAL, "E_IMAGE_MAGIC",
 			"this is not an image of pidspace: it does not begin with \"" FORMAT_MAGIC
 			"\" (byte 0, before frame 0)");
-	if ((size_t)got < sizeof start)
+	if ((size_t)got < FORMAT_START_LEN)
 		return error_set(err, -ENODATA, "E_IMAGE_TRUNCATED",
 				 "the image ends at byte %zd, before frame 0" ANOTHER_COPY, got);
 	uint32_t version = format_get32(start + 8);
@@ -199,16 +205,33 @@ static int fetch_head(struct frame_reader *r, struct frame_slot *s)
 	return 0;
 }
 
-/* The entries of the index are compared with the frames that were seen, as two sums of hashes. */
-static void sum_entry(struct format_digest *d, const uint8_t e[FORMAT_ENTRY_LEN])
+int frame_fetch_at(const struct frame_reader *r, struct frame_slot *s, uint64_t offset)
 {
-	format_digest_add(d, e);
-	format_digest_add(d, e + FORMAT_ENTRY_LEN - FORMAT_HEAD_LEN);
+	uint8_t head[FORMAT_HEAD_LEN];
+	off_t at = (off_t)(r->in.base + offset);
+
+	s->head = (struct format_head){0};
+	s->frame = (struct image_frame){.offset = offset, .file_offset = -1};
+	s->skipped = false;
+	s->status = 0;
+	if (check_read(s, fd_pread_all(r->in.fd, head, sizeof head, at), sizeof head) < 0)
+		return s->status;
+	if (!format_head_decode(&s->head, &r->crc, head))
+		return corrupt(s, "has a header that does not match its checksum");
+	s->frame.number = s->head.number;
+	if (s->head.type != FRAME_PAGES || s->head.flags || s->head.length > IN_SIZE)
+		return corrupt(s, "is not the frame of pages that the index promises");
+	if (!s->in && !(s->in = page_block_map(IN_SIZE)))
+		return bad(s, -ENOMEM, "E_SYS", "does not fit into memory");
+	uint64_t n = s->head.length;
+	if (check_read(s, fd_pread_all(r->in.fd, s->in, n, at + FORMAT_HEAD_LEN), n) < 0)
+		return s->status;
+	return s->status = 1;
 }
 
-void frame_sum_entry(struct format_digest *sum, const struct image_frame *f)
+/* What the index must say of a frame. */
+static struct format_entry entry_of(const struct image_frame *f)
 {
-	uint8_t part[FORMAT_ENTRY_LEN];
 	struct format_entry e = {.space_id = f->space_id,
 				 .phase = f->phase,
 				 .start = UINT64_MAX,
@@ -221,6 +244,30 @@ void frame_sum_entry(struct format_digest *sum, const struct image_frame *f)
 		if (run->address + run->bytes > e.end)
 			e.end = run->address + run->bytes;
 	}
+	return e;
+}
+
+int frame_check_entry(struct frame_slot *s, const struct format_entry *e)
+{
+	struct format_entry is = entry_of(&s->frame);
+
+	if (is.space_id != e->space_id || is.phase != e->phase || is.start != e->start || is.end != e->end)
+		return corrupt(s, "is not the frame of pages that the index promises");
+	return s->status;
+}
+
+/* The entries of the index are compared with the frames that were seen, as two sums of hashes. */
+static void sum_entry(struct format_digest *d, const uint8_t e[FORMAT_ENTRY_LEN])
+{
+	format_digest_add(d, e);
+	format_digest_add(d, e + FORMAT_ENTRY_LEN - FORMAT_HEAD_LEN);
+}
+
+void frame_sum_entry(struct format_digest *sum, const struct image_frame *f)
+{
+	uint8_t part[FORMAT_ENTRY_LEN];
+	struct format_entry e = entry_of(f);
+
 	format_entry_encode(part, &e);
 	sum_entry(sum, part);
 }

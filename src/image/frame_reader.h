@@ -32,11 +32,21 @@ struct frame_reader {
 
 /* Reads and checks the start of the stream. -errno with err. */
 int frame_reader_start(struct frame_reader *r, int fd, struct pidspace_error *err);
+/* The same for the first bytes of a stream as somebody has read them: got of them, or -errno. */
+int frame_reader_check_start(struct frame_reader *r, const uint8_t start[FORMAT_START_LEN], ssize_t got,
+			     struct pidspace_error *err);
 void frame_reader_done(struct frame_reader *r);
 
 /* Reads the next frame into s; after COMMIT checks that the stream was whole and all that follows it.
  * Sets and returns s->status. Nothing the frame says is believed yet, except by COMMIT. */
 int frame_fetch(struct frame_reader *r, struct frame_slot *s);
+
+/* Reads the frame of pages at this offset of a stream in a regular file, wherever the reader is. Sets and
+ * returns s->status. Any thread. */
+int frame_fetch_at(const struct frame_reader *r, struct frame_slot *s, uint64_t offset);
+
+/* A checked frame of pages must be what its entry in the index says. Sets and returns s->status. */
+int frame_check_entry(struct frame_slot *s, const struct format_entry *e);
 
 /* Checks the payload and fills s->frame. Sets and returns s->status. Any thread. */
 int frame_check(const struct frame_reader *r, struct frame_slot *s, struct compress_state *state);
