@@ -29,12 +29,15 @@ static int count_pages(struct pidspace_image *i, const struct image_frame *f)
 	if (!s)
 		return -ENOMEM;
 	s->frames++;
+	/* Their bytes are counted where they lie. */
+	for (size_t k = 0; f->earlier && k < f->n_runs; k++)
+		s->earlier_bytes += f->runs[k].bytes;
 	s->runs += f->n_runs;
-	s->data_bytes += f->data_len;
+	s->data_bytes += f->earlier ? 0 : f->data_len;
 	s->stored_bytes[f->compress] += f->stored_len;
 	for (size_t k = 0; k < f->n_runs; k++) {
 		const struct image_page_run *run = &f->runs[k];
-		if (run->zero)
+		if (run->zero && !f->earlier)
 			s->zero_bytes += run->bytes;
 		if (run->address < s->start)
 			s->start = run->address;
@@ -42,6 +45,15 @@ static int count_pages(struct pidspace_image *i, const struct image_frame *f)
 			s->end = run->address + run->bytes;
 	}
 	return 0;
+}
+
+/* What was read while the tree ran: of any memory, used in the end or not. */
+static void count_early(struct pidspace_image *i, const struct image_frame *f)
+{
+	i->early_frames++;
+	i->early_stored_bytes += f->stored_len;
+	for (size_t k = 0; k < f->n_runs; k++)
+		i->early_bytes += f->runs[k].bytes;
 }
 
 static int keep(struct pidspace_image *i, const struct image_frame *f)
@@ -74,7 +86,9 @@ int pidspace_image_open(struct pidspace_image **ret, int fd, bool verify,
 		image_reader_skip_data(r);
 	while (status >= 0 && (status = image_next(r, &f, err)) > 0) {
 		i->frames++;
-		if ((f.type == FRAME_PAGES ? count_pages(i, &f) : keep(i, &f)) < 0)
+		if (f.type == FRAME_EARLY_PAGES)
+			count_early(i, &f);
+		else if ((f.type == FRAME_PAGES ? count_pages(i, &f) : keep(i, &f)) < 0)
 			status = error_sys(err, -ENOMEM, "open an image");
 	}
 	image_reader_free(r);
@@ -213,6 +227,7 @@ static struct json_object *dump_spaces(const struct pidspace_image *i)
 		json_object_object_add(o, "runs", json_object_new_uint64(s->runs));
 		json_object_object_add(o, "data_bytes", json_object_new_uint64(s->data_bytes));
 		json_object_object_add(o, "zero_bytes", json_object_new_uint64(s->zero_bytes));
+		json_object_object_add(o, "earlier_bytes", json_object_new_uint64(s->earlier_bytes));
 		json_object_object_add(o, "stored_raw_bytes",
 				       json_object_new_uint64(s->stored_bytes[IMAGE_NONE]));
 		json_object_object_add(o, "stored_lz4_bytes",
@@ -222,6 +237,16 @@ static struct json_object *dump_spaces(const struct pidspace_image *i)
 		json_object_array_add(list, o);
 	}
 	return list;
+}
+
+static struct json_object *dump_early(const struct pidspace_image *i)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "frames", json_object_new_uint64(i->early_frames));
+	json_object_object_add(o, "bytes", json_object_new_uint64(i->early_bytes));
+	json_object_object_add(o, "stored_bytes", json_object_new_uint64(i->early_stored_bytes));
+	return o;
 }
 
 int pidspace_image_json(struct pidspace_image *i, const char *what, char **ret,
@@ -248,6 +273,8 @@ int pidspace_image_json(struct pidspace_image *i, const char *what, char **ret,
 		status = dump_parts(i, what, root, err);
 	if (!status && (!strcmp(what, "all") || !strcmp(what, "mem")))
 		json_object_object_add(root, "memory", dump_spaces(i));
+	if (!status && (!strcmp(what, "all") || !strcmp(what, "mem")) && i->early_frames)
+		json_object_object_add(root, "early_pages", dump_early(i));
 	if (!status && !strcmp(what, "all")) {
 		json_object_object_add(root, "frames", json_object_new_uint64(i->frames));
 		json_object_object_add(root, "pages_verified",

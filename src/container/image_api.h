@@ -17,6 +17,7 @@ struct image_part {
 struct space_pages {
 	uint32_t space_id;
 	uint64_t start, end, frames, runs, data_bytes, zero_bytes;
+	uint64_t earlier_bytes;   /* that lie among the early pages, zero ones too */
 	uint64_t stored_bytes[3]; /* by enum image_compress */
 };
 
@@ -24,6 +25,7 @@ struct pidspace_image {
 	VEC(struct image_part) parts;
 	VEC(struct space_pages) spaces;
 	uint64_t frames;
+	uint64_t early_frames, early_bytes, early_stored_bytes;
 	bool verified;
 };
 

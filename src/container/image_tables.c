@@ -166,6 +166,7 @@ static struct json_object *space_row(const struct pidspace_image *i,
 			continue;
 		add_number(row, "data_bytes", s->data_bytes);
 		add_number(row, "zero_bytes", s->zero_bytes);
+		add_number(row, "earlier_bytes", s->earlier_bytes);
 		add_number(row, "stored_bytes",
 			   s->stored_bytes[0] + s->stored_bytes[1] + s->stored_bytes[2]);
 	}

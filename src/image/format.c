@@ -96,7 +96,7 @@ void format_pages_encode(uint8_t out[FORMAT_PAGES_LEN], const struct format_page
 	format_put32(out + 8, p->n_runs);
 	format_put32(out + 12, p->encoding);
 	format_put32(out + 16, p->pad);
-	format_put32(out + 20, 0);
+	format_put32(out + 20, p->earlier);
 	format_put64(out + 24, p->data_len);
 	format_put64(out + 32, p->stored_len);
 }
@@ -114,8 +114,9 @@ const char *format_pages_decode(struct format_pages *ret, const uint8_t *payload
 	p.pad = format_get32(payload + 16);
 	p.data_len = format_get64(payload + 24);
 	p.stored_len = format_get64(payload + 32);
-	if (format_get32(payload + 20))
-		return "has a reserved field that is not zero";
+	p.earlier = format_get32(payload + 20);
+	if (p.earlier && (p.data_len || p.stored_len || p.encoding != IMAGE_NONE))
+		return "has data though its pages came before";
 	if (p.n_runs > FORMAT_MAX_RUNS)
 		return "claims more runs than a block can have";
 	if (p.pad >= FORMAT_PAGE)
@@ -144,7 +145,7 @@ void format_run_encode(uint8_t out[FORMAT_RUN_LEN], uint64_t address, uint64_t b
 const char *format_runs_decode(struct image_page_run *ret, const uint8_t *in,
 			       const struct format_pages *p)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, most = p->earlier ? IMAGE_BLOCK : p->data_len;
 
 	for (uint32_t i = 0; i < p->n_runs; i++, in += FORMAT_RUN_LEN) {
 		uint64_t address = format_get64(in), bytes = format_get64(in + 8);
@@ -155,11 +156,13 @@ const char *format_runs_decode(struct image_page_run *ret, const uint8_t *in,
 			return "has a run that is not made of whole pages";
 		if (address + bytes < address)
 			return "has a run that ends beyond the last address";
-		if (!zero && (bytes > IMAGE_BLOCK || (sum += bytes) > p->data_len))
+		if (!zero && (bytes > IMAGE_BLOCK || (sum += bytes) > most))
 			return "has runs longer than its data";
+		if (zero && p->earlier)
+			return "names early pages as zero";
 		ret[i] = (struct image_page_run){.address = address, .bytes = bytes, .zero = zero};
 	}
-	return sum == p->data_len ? NULL : "has more data than its runs";
+	return p->earlier || sum == p->data_len ? NULL : "has more data than its runs";
 }
 
 void format_commit_encode(uint8_t out[FORMAT_COMMIT_LEN], const struct format_commit *c)

@@ -16,7 +16,8 @@
 /* Required-features bits: a reader that does not know one must refuse. */
 #define FORMAT_FEATURE_LZ4 (1ULL << 0)
 #define FORMAT_FEATURE_ZSTD (1ULL << 1)
-#define FORMAT_FEATURES (FORMAT_FEATURE_LZ4 | FORMAT_FEATURE_ZSTD)
+#define FORMAT_FEATURE_EARLY (1ULL << 2) /* EARLY_PAGES, and PAGES that name them */
+#define FORMAT_FEATURES (FORMAT_FEATURE_LZ4 | FORMAT_FEATURE_ZSTD | FORMAT_FEATURE_EARLY)
 
 /* Flags of a frame. */
 #define FORMAT_INDEX_FOLLOWS 1 /* of COMMIT: an INDEX frame comes after it */
@@ -76,6 +77,7 @@ struct format_pages {
 	uint32_t space_id, phase, n_runs;
 	uint32_t encoding; /* enum image_compress */
 	uint32_t pad;      /* zero bytes before the data */
+	uint32_t earlier;  /* not 0: no data, the bytes are among the early pages of this id */
 	uint64_t data_len; /* decoded, bytes */
 	uint64_t stored_len;
 };
@@ -84,7 +86,7 @@ void format_pages_encode(uint8_t out[FORMAT_PAGES_LEN], const struct format_page
 const char *format_pages_decode(struct format_pages *ret, const uint8_t *payload, uint64_t length);
 
 void format_run_encode(uint8_t out[FORMAT_RUN_LEN], uint64_t address, uint64_t bytes, bool zero);
-/* Checks alignment, overflow, and that the runs' sizes sum up to data_len. */
+/* Checks alignment, overflow, and that the runs' sizes sum up to data_len (of earlier ones: fit into a block). */
 const char *format_runs_decode(struct image_page_run *ret, const uint8_t *in,
 			       const struct format_pages *p);
 

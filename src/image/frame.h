@@ -15,6 +15,7 @@ enum frame_type {
 	FRAME_SOCKET_QUEUE = 11, /* SocketQueue: unread data of a socket */
 	FRAME_TREE_FILE = 12, /* TreeFile: one file of a container-private tmpfs (/dev/shm) */
 	FRAME_TERMINAL = 13,  /* Terminal: one pty pair: settings, size, content */
+	FRAME_EARLY_PAGES = 14, /* extents of memory, read while the tree ran: early.h */
 	FRAME_COMMIT = 0xfff0,
 	FRAME_INDEX = 0xfff1,
 };

@@ -60,6 +60,7 @@ int frame_reader_start(struct frame_reader *r, int fd, struct pidspace_error *er
 	if (status < 0)
 		return error_sys(err, status, "read the image");
 	crc32c_init(&r->crc);
+	early_init(&r->early, &r->crc);
 	return frame_reader_check_start(r, start, channel_read(&r->in, start, sizeof start), err);
 }
 
@@ -103,6 +104,7 @@ int frame_reader_check_start(struct frame_reader *r, const uint8_t start[FORMAT_
 void frame_reader_done(struct frame_reader *r)
 {
 	channel_done(&r->in);
+	early_done(&r->early);
 }
 
 void frame_slot_done(struct frame_slot *s)
@@ -141,11 +143,29 @@ static int fetch_pages(struct frame_reader *r, struct frame_slot *s)
 		return corrupt(s, "claims more bytes than pages can have");
 	if (!s->in && !(s->in = page_block_map(IN_SIZE)))
 		return bad(s, -ENOMEM, "E_SYS", "does not fit into memory");
-	r->n_pages++;
 	s->skipped = false;
-	if (r->skip_data && r->in.regular)
+	bool skip = r->skip_data || (r->defer_early && s->head.type == FRAME_EARLY_PAGES);
+	if (skip && r->in.regular)
 		return skip_pages(r, s);
 	return check_read(s, channel_read(&r->in, s->in, n), n);
+}
+
+/* Early pages wait for the frames that name them. Noting them belongs here, where frames come in order. */
+static int fetch_early(struct frame_reader *r, struct frame_slot *s)
+{
+	uint64_t at = s->frame.offset + FORMAT_HEAD_LEN;
+	const char *why;
+
+	if (!(r->features & FORMAT_FEATURE_EARLY) || r->pages_begun)
+		return corrupt(s, "holds early pages where none can be");
+	if (fetch_pages(r, s) < 0)
+		return s->status;
+	if (r->in.regular)
+		why = early_note(&r->early, &s->head, s->in, s->frame.number, s->frame.offset, r->in.fd,
+				 r->in.base + at);
+	else
+		why = early_put_aside(&r->early, &s->head, s->in, s->frame.number, s->frame.offset);
+	return why ? corrupt(s, why) : 0;
 }
 
 /* Memory grows with what really came: a length alone costs the sender nothing. */
@@ -344,7 +364,13 @@ int frame_fetch(struct frame_reader *r, struct frame_slot *s)
 	case FRAME_INDEX:
 		return corrupt(s, "comes before the commit frame");
 	case FRAME_PAGES:
+		r->n_pages++;
+		r->pages_begun = true;
 		if (fetch_pages(r, s) < 0)
+			return s->status;
+		break;
+	case FRAME_EARLY_PAGES:
+		if (fetch_early(r, s) < 0)
 			return s->status;
 		break;
 	default:
@@ -354,7 +380,31 @@ int frame_fetch(struct frame_reader *r, struct frame_slot *s)
 	return s->status = 1;
 }
 
-static int check_pages(const struct frame_reader *r, struct frame_slot *s,
+/* The bytes of pages that came before: s->data and s->runs become what they would be, had they come here. */
+static int fill_from_earlier(struct frame_reader *r, struct frame_slot *s, uint32_t id, uint32_t n_named,
+			     struct compress_state *state)
+{
+	struct image_page_run named[FORMAT_MAX_RUNS];
+	const char *why = NULL;
+	size_t n = 0;
+
+	if (s->skipped)
+		return s->status;
+	if (!s->data && !(s->data = page_block_map(IMAGE_BLOCK)))
+		return bad(s, -ENOMEM, "E_SYS", "does not fit into memory");
+	uint8_t *out = s->data;
+	memcpy(named, s->runs, n_named * sizeof *named);
+	for (uint32_t i = 0; i < n_named && !why; i++)
+		why = early_fill(&r->early, id, named[i].address, named[i].bytes, &out, s->runs, &n, state);
+	if (why)
+		return corrupt(s, why);
+	s->frame.n_runs = n;
+	s->frame.data = s->data;
+	s->frame.data_len = (size_t)(out - s->data);
+	return s->status;
+}
+
+static int check_pages(struct frame_reader *r, struct frame_slot *s,
 		       struct compress_state *state)
 {
 	static const uint64_t needs[] = {0, FORMAT_FEATURE_LZ4, FORMAT_FEATURE_ZSTD};
@@ -378,8 +428,13 @@ static int check_pages(const struct frame_reader *r, struct frame_slot *s,
 	f->data_len = p.data_len;
 	f->compress = (enum image_compress)p.encoding;
 	f->stored_len = p.stored_len;
+	f->earlier = p.earlier;
 	if (s->skipped)
 		f->data = NULL;
+	if (p.earlier && !(r->features & FORMAT_FEATURE_EARLY))
+		return corrupt(s, "names early pages though the start of the image announces none");
+	if (p.earlier)
+		return fill_from_earlier(r, s, p.earlier, p.n_runs, state);
 	if (p.encoding == IMAGE_NONE) {
 		if (r->in.regular && p.data_len)
 			f->file_offset = (int64_t)(r->in.base + f->offset + FORMAT_HEAD_LEN + lead);
@@ -399,9 +454,9 @@ static int check_pages(const struct frame_reader *r, struct frame_slot *s,
 	return s->status;
 }
 
-int frame_check(const struct frame_reader *r, struct frame_slot *s, struct compress_state *state)
+int frame_check(struct frame_reader *r, struct frame_slot *s, struct compress_state *state)
 {
-	bool pages = s->head.type == FRAME_PAGES;
+	bool pages = s->head.type == FRAME_PAGES || s->head.type == FRAME_EARLY_PAGES;
 	const uint8_t *payload = pages ? s->in : s->body;
 
 	if (s->status <= 0)

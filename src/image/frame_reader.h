@@ -2,6 +2,7 @@
 /* Frames of a stream one after the other: fetched in order, then checked and decoded by any thread. */
 #include "image/channel.h"
 #include "image/compress.h"
+#include "image/early.h"
 #include "image/format.h"
 
 /* One frame with the memory for it, which is reused from frame to frame. */
@@ -9,7 +10,7 @@ struct frame_slot {
 	struct format_head head;
 	uint8_t *in;       /* PAGES: the payload; mapped at first use */
 	bool skipped;      /* ... without the data */
-	uint8_t *data;     /* PAGES: decompressed; mapped at first use */
+	uint8_t *data;     /* PAGES: decompressed, or fetched from earlier frames; mapped at first use */
 	uint8_t *body;     /* metadata */
 	size_t body_size;  /* allocated */
 	struct image_page_run runs[FORMAT_MAX_RUNS];
@@ -28,6 +29,9 @@ struct frame_reader {
 	struct format_digest index;  /* of the entries of the index, once it was read */
 	bool has_index;
 	bool skip_data;   /* of pages, where it can be skipped */
+	bool defer_early; /* the same of early pages: they are read when later ones name them */
+	bool pages_begun;
+	struct early early;
 };
 
 /* Reads and checks the start of the stream. -errno with err. */
@@ -49,7 +53,7 @@ int frame_fetch_at(const struct frame_reader *r, struct frame_slot *s, uint64_t 
 int frame_check_entry(struct frame_slot *s, const struct format_entry *e);
 
 /* Checks the payload and fills s->frame. Sets and returns s->status. Any thread. */
-int frame_check(const struct frame_reader *r, struct frame_slot *s, struct compress_state *state);
+int frame_check(struct frame_reader *r, struct frame_slot *s, struct compress_state *state);
 
 /* Adds what the index must say of a checked frame of pages to a sum that r->index is compared with. */
 void frame_sum_entry(struct format_digest *sum, const struct image_frame *f);

@@ -32,6 +32,7 @@ static const struct frame_kind kinds[] = {
 	{FRAME_SOCKET_QUEUE,   "SOCKET_QUEUE",   "socket_queues",  &socket_queue__descriptor},
 	{FRAME_TREE_FILE,      "TREE_FILE",      "tree_files",     &tree_file__descriptor},
 	{FRAME_TERMINAL,       "TERMINAL",       "terminals",      &terminal__descriptor},
+	{FRAME_EARLY_PAGES,    "EARLY_PAGES",    "early_pages",    NULL},
 	{FRAME_COMMIT,         "COMMIT",         "commit",         NULL},
 	{FRAME_INDEX,          "INDEX",          "index",          NULL},
 };

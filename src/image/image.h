@@ -44,6 +44,18 @@ void *image_page_buffer(struct image_writer *w);
 int image_write_pages(struct image_writer *w, uint32_t space_id, uint32_t phase, void *buffer,
 		      const struct image_run *runs, size_t n_runs, struct pidspace_error *err);
 
+/* Memory may be written before anything else is known, while the tree still runs and changes it: early pages
+ * of a tracked memory `id` (not 0; an address space gets its own id later) read in round `round`, runs and
+ * frames of a round by rising address. They count for nothing until image_write_earlier() says that the
+ * latest copies of these runs (at most IMAGE_BLOCK in all) are what the address space holds there. The writer
+ * must have been made by image_writer_new_early(). */
+int image_writer_new_early(struct image_writer **ret, int fd, enum image_compress c,
+			   struct pidspace_error *err);
+int image_write_early_pages(struct image_writer *w, uint32_t id, uint32_t round, void *buffer,
+			    const struct image_run *runs, size_t n_runs, struct pidspace_error *err);
+int image_write_earlier(struct image_writer *w, uint32_t space_id, uint32_t phase, uint32_t id,
+			const struct image_run *runs, size_t n_runs, struct pidspace_error *err);
+
 /* Ends the stream: waits for workers, writes COMMIT (and INDEX when fd is a regular file). */
 int image_commit(struct image_writer *w, struct pidspace_error *err);
 uint64_t image_bytes_written(const struct image_writer *w);
@@ -60,8 +72,9 @@ struct image_frame {
 	const void *body; /* metadata: valid until the next image_next, as is all that follows */
 	size_t len;
 	uint64_t number, offset;
-	/* type FRAME_PAGES: decoded. data holds the bytes of all non-zero runs one after the other. */
+	/* type FRAME_PAGES, FRAME_EARLY_PAGES: decoded. data holds the bytes of all non-zero runs one after the other. */
 	uint32_t space_id, phase;
+	uint32_t earlier; /* not 0: the bytes came before, see image_write_earlier() */
 	const struct image_page_run *runs;
 	size_t n_runs;
 	const void *data;
@@ -78,6 +91,10 @@ struct image_page_run {
 /* Passes over the content of pages where that saves time, in a regular file: such frames have runs but
  * data NULL, and are not checked. For whoever wants the metadata only; before the first image_next. */
 void image_reader_skip_data(struct image_reader *r);
+
+/* Passes over early pages, where it can, until a frame names them: for whoever takes all other frames, and
+ * needs no proof of what none of them names. Before the first image_next. */
+void image_reader_defer_early(struct image_reader *r);
 
 /* Lets threads read ahead from now on, as happens by itself at the first large frame. 1, or 0 when
  * there are no threads to be had; reading works all the same. */

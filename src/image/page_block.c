@@ -135,7 +135,7 @@ size_t page_block_encode(struct page_block *b, uint64_t at, const struct crc32c 
 	len += b->pages.pad;
 	format_pages_encode(b->lead + FORMAT_HEAD_LEN, &b->pages);
 
-	struct format_head h = {.type = FRAME_PAGES, .number = b->number};
+	struct format_head h = {.type = b->type, .number = b->number};
 	h.length = len - FORMAT_HEAD_LEN + b->pages.stored_len;
 	h.crc = crc32c(crc, 0, b->lead + FORMAT_HEAD_LEN, len - FORMAT_HEAD_LEN);
 	h.crc = crc32c_join(h.crc, b->data_crc, b->pages.stored_len);

@@ -12,6 +12,7 @@ struct page_block {
 	uint8_t *packed; /* the same size, mapped at first use */
 
 	/* given */
+	uint16_t type; /* FRAME_PAGES or FRAME_EARLY_PAGES */
 	uint32_t space_id, phase, number;
 	size_t n_given;
 	struct image_run given[FORMAT_MAX_RUNS];

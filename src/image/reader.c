@@ -149,6 +149,11 @@ void image_reader_skip_data(struct image_reader *r)
 	r->no_threads = true;
 }
 
+void image_reader_defer_early(struct image_reader *r)
+{
+	r->frames.defer_early = true;
+}
+
 /* Gives the slot of the frame before back and waits for the next one. */
 static void take_fetched(struct image_reader *r)
 {
@@ -170,11 +175,15 @@ static bool index_fits(const struct image_reader *r)
 	       (r->index.a == r->frames.index.a && r->index.b == r->frames.index.b);
 }
 
+static bool is_large(const struct frame_slot *s)
+{
+	return s->head.length >= LARGE || s->frame.data_len >= LARGE;
+}
+
 int image_next(struct image_reader *r, struct image_frame *ret, struct pidspace_error *err)
 {
 	if (!r->ended) {
-		if (!r->threads && r->now->frame.type == FRAME_PAGES &&
-		    r->now->head.length >= LARGE)
+		if (!r->threads && r->now->frame.type == FRAME_PAGES && is_large(r->now))
 			image_reader_read_ahead(r);
 		if (r->threads)
 			take_fetched(r);

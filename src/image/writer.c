@@ -108,23 +108,25 @@ static void flush_stage(struct image_writer *w)
 	w->stage_len = 0;
 }
 
+static void note_entry(struct image_writer *w, const struct format_entry *entry)
+{
+	struct format_entry *e = w->out.regular ? vec_push(&w->index) : NULL;
+
+	if (e)
+		*e = *entry;
+	else if (w->out.regular)
+		fail(w, -ENOMEM);
+}
+
 /* What the commit and the index need to know of a block whose frame begins at byte `at`. */
 static void count_block(struct image_writer *w, const struct page_block *b, uint64_t at)
 {
-	struct format_entry *e;
+	const struct format_entry e = {.space_id = b->space_id, .phase = b->phase, .start = b->start, .end = b->end,
+				       .offset = at};
 
 	format_digest_add(&w->digest, b->lead);
-	if (!w->out.regular)
-		return;
-	e = vec_push(&w->index);
-	if (!e)
-		fail(w, -ENOMEM);
-	else
-		*e = (struct format_entry){.space_id = b->space_id,
-					   .phase = b->phase,
-					   .start = b->start,
-					   .end = b->end,
-					   .offset = at};
+	if (b->type == FRAME_PAGES)
+		note_entry(w, &e);
 }
 
 /* Writes what is before the block and the block; straight from the buffers. Without the lock. */
@@ -243,8 +245,8 @@ static void start_threads(struct image_writer *w)
 
 /* --- callers --- */
 
-int image_writer_new(struct image_writer **ret, int fd, enum image_compress c,
-		     struct pidspace_error *err)
+static int writer_new(struct image_writer **ret, int fd, enum image_compress c, uint64_t more_features,
+		      struct pidspace_error *err)
 {
 	static const uint64_t features[] = {0, FORMAT_FEATURE_LZ4, FORMAT_FEATURE_ZSTD};
 	struct image_writer *w = calloc(1, sizeof *w);
@@ -267,7 +269,7 @@ int image_writer_new(struct image_writer **ret, int fd, enum image_compress c,
 		image_writer_free(w);
 		return error_sys(err, r < 0 ? r : -ENOMEM, "write an image");
 	}
-	format_start(w->stage, &w->crc, features[c]);
+	format_start(w->stage, &w->crc, features[c] | more_features);
 	w->stage_len = FORMAT_START_LEN;
 	flush_stage(w); /* a descriptor that cannot be written shows before anything is stopped */
 	r = answer(w, err);
@@ -277,6 +279,16 @@ int image_writer_new(struct image_writer **ret, int fd, enum image_compress c,
 	}
 	*ret = w;
 	return 0;
+}
+
+int image_writer_new(struct image_writer **ret, int fd, enum image_compress c, struct pidspace_error *err)
+{
+	return writer_new(ret, fd, c, 0, err);
+}
+
+int image_writer_new_early(struct image_writer **ret, int fd, enum image_compress c, struct pidspace_error *err)
+{
+	return writer_new(ret, fd, c, FORMAT_FEATURE_EARLY, err);
 }
 
 static void wait_idle(struct image_writer *w)
@@ -343,7 +355,7 @@ static int check_open(struct image_writer *w, struct pidspace_error *err)
 int image_write(struct image_writer *w, uint16_t type, const void *body, size_t len,
 		struct pidspace_error *err)
 {
-	if (type == FRAME_PAGES || type >= FRAME_COMMIT || len > FORMAT_MAX_METADATA)
+	if (type == FRAME_PAGES || type == FRAME_EARLY_PAGES || type >= FRAME_COMMIT || len > FORMAT_MAX_METADATA)
 		return error_set(err, -EINVAL, "E_IMAGE_WRITE",
 				 "a frame of type %u and %zu bytes cannot be written", type, len);
 	pthread_mutex_lock(&w->lock);
@@ -421,8 +433,8 @@ static struct slot *slot_of(struct image_writer *w, const void *buffer)
 	return NULL;
 }
 
-int image_write_pages(struct image_writer *w, uint32_t space_id, uint32_t phase, void *buffer,
-		      const struct image_run *runs, size_t n_runs, struct pidspace_error *err)
+static int write_block_of(struct image_writer *w, uint16_t type, uint32_t space_id, uint32_t phase, void *buffer,
+			  const struct image_run *runs, size_t n_runs, struct pidspace_error *err)
 {
 	pthread_mutex_lock(&w->lock);
 	struct slot *s = slot_of(w, buffer);
@@ -441,6 +453,7 @@ int image_write_pages(struct image_writer *w, uint32_t space_id, uint32_t phase,
 		pthread_mutex_unlock(&w->lock);
 		return r;
 	}
+	s->block.type = type;
 	s->block.space_id = space_id;
 	s->block.phase = phase;
 
@@ -457,6 +470,51 @@ int image_write_pages(struct image_writer *w, uint32_t space_id, uint32_t phase,
 		wait_idle(w);
 		put_block(w, s);
 		release(w, s);
+		r = answer(w, err);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return r;
+}
+
+int image_write_pages(struct image_writer *w, uint32_t space_id, uint32_t phase, void *buffer,
+		      const struct image_run *runs, size_t n_runs, struct pidspace_error *err)
+{
+	return write_block_of(w, FRAME_PAGES, space_id, phase, buffer, runs, n_runs, err);
+}
+
+int image_write_early_pages(struct image_writer *w, uint32_t id, uint32_t round, void *buffer,
+			    const struct image_run *runs, size_t n_runs, struct pidspace_error *err)
+{
+	return write_block_of(w, FRAME_EARLY_PAGES, id, round, buffer, runs, n_runs, err);
+}
+
+/* No data, so it is as small as a message and is written like one. Its place must be known for the index,
+ * hence nothing may be under way. */
+int image_write_earlier(struct image_writer *w, uint32_t space_id, uint32_t phase, uint32_t id,
+			const struct image_run *runs, size_t n_runs, struct pidspace_error *err)
+{
+	struct format_pages p = {.space_id = space_id, .phase = phase, .earlier = id, .n_runs = (uint32_t)n_runs};
+	struct format_entry e = {.space_id = space_id, .phase = phase, .start = UINT64_MAX};
+	size_t len = FORMAT_PAGES_LEN + n_runs * FORMAT_RUN_LEN;
+	uint8_t body[FORMAT_PAGES_LEN + FORMAT_MAX_RUNS * FORMAT_RUN_LEN];
+
+	if (!n_runs || n_runs > FORMAT_MAX_RUNS)
+		return n_runs ? error_set(err, -EINVAL, "E_IMAGE_WRITE", "too many runs for one frame") : 0;
+	format_pages_encode(body, &p);
+	for (size_t i = 0; i < n_runs; i++) {
+		format_run_encode(body + FORMAT_PAGES_LEN + i * FORMAT_RUN_LEN, runs[i].address, runs[i].bytes,
+				  false);
+		e.start = runs[i].address < e.start ? runs[i].address : e.start;
+		e.end = runs[i].address + runs[i].bytes > e.end ? runs[i].address + runs[i].bytes : e.end;
+	}
+	pthread_mutex_lock(&w->lock);
+	int r = check_open(w, err);
+	if (!r) {
+		wait_idle(w);
+		stage_room(w, FORMAT_HEAD_LEN + len);
+		e.offset = w->out.pos + w->stage_len;
+		put_frame(w, FRAME_PAGES, 0, body, len);
+		note_entry(w, &e);
 		r = answer(w, err);
 	}
 	pthread_mutex_unlock(&w->lock);
