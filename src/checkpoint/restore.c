@@ -63,6 +63,7 @@ static int take_frame(struct restore_engine *e, const struct image_frame *f, str
 	case FRAME_HOST:
 		return host_check(f->body, f->len, err);
 	case FRAME_CONTAINER:
+	case FRAME_EARLY_PAGES: /* the reader has them ready for the frames that name them */
 		return 0;
 	case FRAME_PROCESS:
 		m = process__unpack(NULL, f->len, f->body);

@@ -36,11 +36,12 @@ static int read_container(struct comeback *c, struct record *r, struct pidspace_
 
 	if (e < 0)
 		return e;
+	image_reader_defer_early(c->image);
 	do {
 		e = image_next(c->image, &f, err);
 		if (e > 0 && f.type == FRAME_HOST && host_check(f.body, f.len, err) < 0)
 			return err->status;
-	} while (e > 0 && f.type == FRAME_HOST);
+	} while (e > 0 && (f.type == FRAME_HOST || f.type == FRAME_EARLY_PAGES));
 	if (e >= 0 && (e == 0 || f.type != FRAME_CONTAINER))
 		return error_set(err, -EBADMSG, "E_IMAGE_CORRUPT",
 				 "the image does not begin with a container's description");

@@ -10,15 +10,23 @@
 
 static const char no_memory[] = "does not fit into memory";
 
-void early_init(struct early *e, const struct crc32c *crc)
+struct early *early_new(const struct crc32c *crc)
 {
-	*e = (struct early){.crc = crc, .fd = -1};
+	struct early *e = calloc(1, sizeof *e);
+
+	if (!e)
+		return NULL;
+	e->crc = crc;
+	e->fd = -1;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->loaded, NULL);
+	return e;
 }
 
-void early_done(struct early *e)
+void early_free(struct early *e)
 {
+	if (!e)
+		return;
 	for (size_t i = 0; i < EARLY_CACHE; i++) {
 		page_block_unmap(e->cache[i].data, IMAGE_BLOCK);
 		page_block_unmap(e->cache[i].in, IMAGE_BLOCK);
@@ -30,6 +38,7 @@ void early_done(struct early *e)
 	vec_free(&e->rounds);
 	pthread_cond_destroy(&e->loaded);
 	pthread_mutex_destroy(&e->lock);
+	free(e);
 }
 
 static uint64_t bytes_of(const struct early_run *r)

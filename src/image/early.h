@@ -55,8 +55,9 @@ struct early {
 	struct early_cached cache[EARLY_CACHE];
 };
 
-void early_init(struct early *e, const struct crc32c *crc);
-void early_done(struct early *e);
+/* NULL: no memory. crc is borrowed. */
+struct early *early_new(const struct crc32c *crc);
+void early_free(struct early *e);
 
 /* Notes a frame whose payload begins with `lead` (fixed part and runs, at least). at: where the payload lies
  * in the regular file fd. A sentence that says what is wrong, or NULL. Not believed before it is used. */

@@ -27,7 +27,7 @@
 #define FORMAT_PAGES_LEN 40  /* of the fixed part of a PAGES payload */
 #define FORMAT_RUN_LEN 16
 #define FORMAT_COMMIT_LEN 32
-#define FORMAT_ENTRY_LEN 32  /* of one page frame in the INDEX */
+#define FORMAT_ENTRY_LEN 32  /* of one frame of pages, early or not, in the INDEX */
 #define FORMAT_TRAILER_LEN 24 /* at the very end of the INDEX, and so of the file */
 #define FORMAT_TRAILER_MAGIC "PIDSPIDX"
 
@@ -100,6 +100,7 @@ struct format_commit {
 void format_commit_encode(uint8_t out[FORMAT_COMMIT_LEN], const struct format_commit *c);
 void format_commit_decode(struct format_commit *ret, const uint8_t in[FORMAT_COMMIT_LEN]);
 
+#define FORMAT_ENTRY_EARLY (1U << 31) /* of phase: the frame is one of EARLY_PAGES, and the rest its round */
 struct format_entry {
 	uint32_t space_id, phase;
 	uint64_t start, end; /* addresses: all runs of the frame lie between */

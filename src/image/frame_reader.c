@@ -60,7 +60,9 @@ int frame_reader_start(struct frame_reader *r, int fd, struct pidspace_error *er
 	if (status < 0)
 		return error_sys(err, status, "read the image");
 	crc32c_init(&r->crc);
-	early_init(&r->early, &r->crc);
+	r->early = early_new(&r->crc);
+	if (!r->early)
+		return error_sys(err, -ENOMEM, "read the image");
 	return frame_reader_check_start(r, start, channel_read(&r->in, start, sizeof start), err);
 }
 
@@ -104,7 +106,7 @@ int frame_reader_check_start(struct frame_reader *r, const uint8_t start[FORMAT_
 void frame_reader_done(struct frame_reader *r)
 {
 	channel_done(&r->in);
-	early_done(&r->early);
+	early_free(r->early);
 }
 
 void frame_slot_done(struct frame_slot *s)
@@ -158,13 +160,14 @@ static int fetch_early(struct frame_reader *r, struct frame_slot *s)
 
 	if (!(r->features & FORMAT_FEATURE_EARLY) || r->pages_begun)
 		return corrupt(s, "holds early pages where none can be");
+	r->n_pages++;
 	if (fetch_pages(r, s) < 0)
 		return s->status;
 	if (r->in.regular)
-		why = early_note(&r->early, &s->head, s->in, s->frame.number, s->frame.offset, r->in.fd,
+		why = early_note(r->early, &s->head, s->in, s->frame.number, s->frame.offset, r->in.fd,
 				 r->in.base + at);
 	else
-		why = early_put_aside(&r->early, &s->head, s->in, s->frame.number, s->frame.offset);
+		why = early_put_aside(r->early, &s->head, s->in, s->frame.number, s->frame.offset);
 	return why ? corrupt(s, why) : 0;
 }
 
@@ -225,7 +228,8 @@ static int fetch_head(struct frame_reader *r, struct frame_slot *s)
 	return 0;
 }
 
-int frame_fetch_at(const struct frame_reader *r, struct frame_slot *s, uint64_t offset)
+/* most: how much of the payload is wanted. */
+static int fetch_at(const struct frame_reader *r, struct frame_slot *s, uint64_t offset, uint16_t type, uint64_t most)
 {
 	uint8_t head[FORMAT_HEAD_LEN];
 	off_t at = (off_t)(r->in.base + offset);
@@ -239,21 +243,37 @@ int frame_fetch_at(const struct frame_reader *r, struct frame_slot *s, uint64_t 
 	if (!format_head_decode(&s->head, &r->crc, head))
 		return corrupt(s, "has a header that does not match its checksum");
 	s->frame.number = s->head.number;
-	if (s->head.type != FRAME_PAGES || s->head.flags || s->head.length > IN_SIZE)
+	if (s->head.type != type || s->head.flags || s->head.length > IN_SIZE)
 		return corrupt(s, "is not the frame of pages that the index promises");
 	if (!s->in && !(s->in = page_block_map(IN_SIZE)))
 		return bad(s, -ENOMEM, "E_SYS", "does not fit into memory");
-	uint64_t n = s->head.length;
+	uint64_t n = s->head.length < most ? s->head.length : most;
 	if (check_read(s, fd_pread_all(r->in.fd, s->in, n, at + FORMAT_HEAD_LEN), n) < 0)
 		return s->status;
 	return s->status = 1;
+}
+
+int frame_fetch_at(const struct frame_reader *r, struct frame_slot *s, uint64_t offset)
+{
+	return fetch_at(r, s, offset, FRAME_PAGES, UINT64_MAX);
+}
+
+int frame_note_early_at(struct frame_reader *r, struct frame_slot *s, uint64_t offset)
+{
+	const size_t lead = FORMAT_PAGES_LEN + FORMAT_MAX_RUNS * FORMAT_RUN_LEN;
+
+	if (fetch_at(r, s, offset, FRAME_EARLY_PAGES, lead) < 0)
+		return s->status;
+	const char *why = early_note(r->early, &s->head, s->in, s->frame.number, offset, r->in.fd,
+				     r->in.base + offset + FORMAT_HEAD_LEN);
+	return why ? corrupt(s, why) : s->status;
 }
 
 /* What the index must say of a frame. */
 static struct format_entry entry_of(const struct image_frame *f)
 {
 	struct format_entry e = {.space_id = f->space_id,
-				 .phase = f->phase,
+				 .phase = f->phase | (f->type == FRAME_EARLY_PAGES ? FORMAT_ENTRY_EARLY : 0),
 				 .start = UINT64_MAX,
 				 .offset = f->offset};
 
@@ -381,7 +401,7 @@ int frame_fetch(struct frame_reader *r, struct frame_slot *s)
 }
 
 /* The bytes of pages that came before: s->data and s->runs become what they would be, had they come here. */
-static int fill_from_earlier(struct frame_reader *r, struct frame_slot *s, uint32_t id, uint32_t n_named,
+static int fill_from_earlier(const struct frame_reader *r, struct frame_slot *s, uint32_t id, uint32_t n_named,
 			     struct compress_state *state)
 {
 	struct image_page_run named[FORMAT_MAX_RUNS];
@@ -395,7 +415,7 @@ static int fill_from_earlier(struct frame_reader *r, struct frame_slot *s, uint3
 	uint8_t *out = s->data;
 	memcpy(named, s->runs, n_named * sizeof *named);
 	for (uint32_t i = 0; i < n_named && !why; i++)
-		why = early_fill(&r->early, id, named[i].address, named[i].bytes, &out, s->runs, &n, state);
+		why = early_fill(r->early, id, named[i].address, named[i].bytes, &out, s->runs, &n, state);
 	if (why)
 		return corrupt(s, why);
 	s->frame.n_runs = n;
@@ -404,7 +424,7 @@ static int fill_from_earlier(struct frame_reader *r, struct frame_slot *s, uint3
 	return s->status;
 }
 
-static int check_pages(struct frame_reader *r, struct frame_slot *s,
+static int check_pages(const struct frame_reader *r, struct frame_slot *s,
 		       struct compress_state *state)
 {
 	static const uint64_t needs[] = {0, FORMAT_FEATURE_LZ4, FORMAT_FEATURE_ZSTD};
@@ -454,7 +474,7 @@ static int check_pages(struct frame_reader *r, struct frame_slot *s,
 	return s->status;
 }
 
-int frame_check(struct frame_reader *r, struct frame_slot *s, struct compress_state *state)
+int frame_check(const struct frame_reader *r, struct frame_slot *s, struct compress_state *state)
 {
 	bool pages = s->head.type == FRAME_PAGES || s->head.type == FRAME_EARLY_PAGES;
 	const uint8_t *payload = pages ? s->in : s->body;

@@ -31,7 +31,7 @@ struct frame_reader {
 	bool skip_data;   /* of pages, where it can be skipped */
 	bool defer_early; /* the same of early pages: they are read when later ones name them */
 	bool pages_begun;
-	struct early early;
+	struct early *early;
 };
 
 /* Reads and checks the start of the stream. -errno with err. */
@@ -49,11 +49,14 @@ int frame_fetch(struct frame_reader *r, struct frame_slot *s);
  * returns s->status. Any thread. */
 int frame_fetch_at(const struct frame_reader *r, struct frame_slot *s, uint64_t offset);
 
+/* Notes the frame of early pages at this offset, as frame_fetch() does when it comes by. Sets and returns s->status. */
+int frame_note_early_at(struct frame_reader *r, struct frame_slot *s, uint64_t offset);
+
 /* A checked frame of pages must be what its entry in the index says. Sets and returns s->status. */
 int frame_check_entry(struct frame_slot *s, const struct format_entry *e);
 
 /* Checks the payload and fills s->frame. Sets and returns s->status. Any thread. */
-int frame_check(struct frame_reader *r, struct frame_slot *s, struct compress_state *state);
+int frame_check(const struct frame_reader *r, struct frame_slot *s, struct compress_state *state);
 
 /* Adds what the index must say of a checked frame of pages to a sum that r->index is compared with. */
 void frame_sum_entry(struct format_digest *sum, const struct image_frame *f);

@@ -19,7 +19,7 @@ struct image_index {
 	struct frame_reader frames; /* its channel is only asked where the image lies */
 	uint64_t size;              /* of the stream, bytes */
 	size_t n;
-	struct format_entry *entry;
+	struct format_entry *entry; /* of PAGES; those of EARLY_PAGES are noted in frames.early */
 };
 
 struct image_lens {
@@ -114,6 +114,31 @@ static int read_index(struct image_index *x, uint64_t at, struct pidspace_error 
 	return check_entries(x, at - COMMIT_FRAME_LEN, err);
 }
 
+/* Frames of early pages are nothing to look for by themselves: they are noted, for those that name them. */
+static int note_early(struct image_index *x, struct pidspace_error *err)
+{
+	struct frame_slot *s = calloc(1, sizeof *s);
+	size_t n = 0;
+	int r = s ? 0 : error_sys(err, -ENOMEM, "cannot read the image's index");
+
+	for (size_t i = 0; i < x->n && r == 0; i++) {
+		if (!(x->entry[i].phase & FORMAT_ENTRY_EARLY)) {
+			x->entry[n++] = x->entry[i];
+			continue;
+		}
+		if (frame_note_early_at(&x->frames, s, x->entry[i].offset) < 0) {
+			r = s->status;
+			if (err)
+				*err = s->error;
+		}
+	}
+	x->n = n;
+	if (s)
+		frame_slot_done(s);
+	free(s);
+	return r;
+}
+
 /* COMMIT stands right before the index. Its digest covers frames that nobody has read yet: their own checksums
  * must do. */
 static int check_commit(const struct image_index *x, uint64_t index_at, struct pidspace_error *err)
@@ -149,6 +174,9 @@ static int open_index(struct image_index *x, int fd, struct pidspace_error *err)
 		return error_set(err, -ESPIPE, "E_IMAGE_INDEX",
 				 "pages can be fetched from a regular file only, this is a pipe or socket" NO_LAZY);
 	crc32c_init(&x->frames.crc);
+	x->frames.early = early_new(&x->frames.crc);
+	if (!x->frames.early)
+		return error_sys(err, -ENOMEM, "read the image");
 	uint64_t size = (uint64_t)st.st_size;
 	x->size = size > x->frames.in.base ? size - x->frames.in.base : 0;
 	ssize_t got = fd_pread_all(fd, start, sizeof start, (off_t)x->frames.in.base);
@@ -157,7 +185,9 @@ static int open_index(struct image_index *x, int fd, struct pidspace_error *err)
 		r = find_index(x, &at, err);
 	if (r == 0)
 		r = check_commit(x, at, err);
-	return r == 0 ? read_index(x, at, err) : r;
+	if (r == 0)
+		r = read_index(x, at, err);
+	return r == 0 ? note_early(x, err) : r;
 }
 
 int image_index_open(struct image_index **ret, int fd, struct pidspace_error *err)

@@ -189,7 +189,8 @@ int image_next(struct image_reader *r, struct image_frame *ret, struct pidspace_
 			take_fetched(r);
 		else if (frame_fetch(&r->frames, r->now) > 0)
 			frame_check(&r->frames, r->now, &r->state);
-		if (r->now->status > 0 && r->now->frame.type == FRAME_PAGES)
+		if (r->now->status > 0 &&
+		    (r->now->frame.type == FRAME_PAGES || r->now->frame.type == FRAME_EARLY_PAGES))
 			frame_sum_entry(&r->index, &r->now->frame);
 		if (!r->now->status && !index_fits(r))
 			frame_index_differs(r->now);

@@ -121,12 +121,12 @@ static void note_entry(struct image_writer *w, const struct format_entry *entry)
 /* What the commit and the index need to know of a block whose frame begins at byte `at`. */
 static void count_block(struct image_writer *w, const struct page_block *b, uint64_t at)
 {
-	const struct format_entry e = {.space_id = b->space_id, .phase = b->phase, .start = b->start, .end = b->end,
-				       .offset = at};
+	const struct format_entry e = {.space_id = b->space_id,
+				       .phase = b->phase | (b->type == FRAME_EARLY_PAGES ? FORMAT_ENTRY_EARLY : 0),
+				       .start = b->start, .end = b->end, .offset = at};
 
 	format_digest_add(&w->digest, b->lead);
-	if (b->type == FRAME_PAGES)
-		note_entry(w, &e);
+	note_entry(w, &e);
 }
 
 /* Writes what is before the block and the block; straight from the buffers. Without the lock. */

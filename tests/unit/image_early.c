@@ -13,6 +13,7 @@
 
 #include "image/format.h"
 #include "image/image.h"
+#include "image/index.h"
 
 #define PAGE ((uint64_t)4096)
 #define PAGES 4096 /* of the memory that is written, at BASE */
@@ -196,6 +197,33 @@ static void latest_copy_counts(void **state)
 	}
 }
 
+static void latest_copy_counts_by_the_index(void **state)
+{
+	for (enum image_compress c = IMAGE_NONE; c <= IMAGE_ZSTD; c++) {
+		struct stream st = {memfd_create("image", MFD_CLOEXEC), c};
+		struct pidspace_error err = {0};
+		struct image_index *x;
+		struct image_frame f;
+		write_stream(&st);
+		lseek(st.fd, 0, SEEK_SET);
+		must(image_index_open(&x, st.fd, &err), &err);
+		struct image_lens *l = image_lens_new(x);
+		bool *seen = calloc(PAGES, 1);
+		for (size_t i = image_index_count(x); i-- > 0;) {
+			must(image_lens_read(l, i, &f, &err), &err);
+			const uint8_t *data = f.data;
+			for (size_t k = 0; k < f.n_runs; k++)
+				check_run(&f.runs[k], &data, seen);
+		}
+		for (unsigned page = 0; page < PAGES; page++)
+			assert_int_equal(seen[page], latest(page) && page % 50 != 3);
+		free(seen);
+		image_lens_free(l);
+		image_index_free(x);
+		close(st.fd);
+	}
+}
+
 static void latest_copy_counts_in_a_pipe(void **state)
 {
 	for (enum image_compress c = IMAGE_NONE; c <= IMAGE_ZSTD; c++) {
@@ -302,6 +330,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(latest_copy_counts),
+		cmocka_unit_test(latest_copy_counts_by_the_index),
 		cmocka_unit_test(latest_copy_counts_in_a_pipe),
 		cmocka_unit_test(what_no_frame_holds_is_refused),
 		cmocka_unit_test(damage_shows_when_it_is_used),
