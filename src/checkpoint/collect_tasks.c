@@ -298,7 +298,7 @@ static int map_all_scratch(struct save *s, struct pidspace_error *err)
 			(*at)->started = r == 0;
 		}
 		if (i >= AHEAD && i - AHEAD < n && at[-AHEAD]->started)
-			scratch_map_enter(&at[-AHEAD]->first->t);
+			scratch_enter(&at[-AHEAD]->first->t);
 		if (i < 2 * AHEAD || i - 2 * AHEAD >= n || !at[-2 * AHEAD]->started)
 			continue;
 		struct saved_process *p = at[-2 * AHEAD];

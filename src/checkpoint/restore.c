@@ -119,6 +119,19 @@ static int bad_process(const Process *p, const char *what, struct pidspace_error
 	return error_set(err, -EBADMSG, "E_IMAGE_CORRUPT", "process %d of the image: %s", p->pid, what);
 }
 
+static void list_forks(struct restore_engine *e)
+{
+	for (size_t i = e->plan.n; i-- > 1;) {
+		struct restored *p = &e->at[i], *f = p->step->forker >= 0 ? &e->at[p->step->forker] : NULL;
+		if (!f)
+			continue;
+		p->next_fork = f->first_fork;
+		f->first_fork = i;
+	}
+	vec_each(h, &e->plan.helpers)
+		e->at[h->forker].helped = true;
+}
+
 static int link_processes(struct restore_engine *e, struct pidspace_error *err)
 {
 	int r = plan_make(&e->plan, e->processes.at, e->processes.n, err);
@@ -137,8 +150,6 @@ static int link_processes(struct restore_engine *e, struct pidspace_error *err)
 		struct restored *p = &e->at[i];
 		p->p = e->processes.at[i];
 		p->step = &e->plan.step[i];
-		if (p->step->forker >= 0)
-			e->at[p->step->forker].forks++;
 		if (p->p->state == PROCESS_STATE__PROCESS_ZOMBIE)
 			continue;
 		uint32_t mm = p->p->address_space, fds = p->p->fd_table;
@@ -156,6 +167,8 @@ static int link_processes(struct restore_engine *e, struct pidspace_error *err)
 	}
 	free(mm_seen);
 	free(table_seen);
+	if (r == 0)
+		list_forks(e);
 	return r;
 }
 
@@ -377,6 +390,7 @@ static void engine_free(struct restore_engine *e)
 		free(e->at[i].threads);
 	for (size_t i = 0; e->held && i < e->mms.n; i++)
 		vec_free(&e->held[i].span);
+	restore_queue_free(e);
 	free(e->at);
 	free(e->helpers);
 	free(e->held);

@@ -18,7 +18,8 @@ struct restored {
 	Process *p;
 	const struct plan_step *step;
 	enum restored_state state;
-	size_t forks;            /* how many it forks, itself or through a helper */
+	size_t first_fork, next_fork; /* whom it forks, itself or through a helper: indices, rising; 0: none */
+	bool helped;             /* some of them through a helper */
 	struct tracee t;         /* the leader */
 	struct tracee *threads;  /* all, [0] is the leader again once threads exist; NULL before */
 	int32_t pgid_now, sid_now;
@@ -28,6 +29,19 @@ struct restored {
 	bool owns_fds;
 	bool drain_sigchld;      /* helpers or zombies have left SIGCHLD behind */
 	bool gone;               /* zombie that has exited */
+	bool leaving, entered;   /* its scratch memory is on its way out: restore_registers.c */
+};
+
+/* Batches that were started and not waited for yet: restore_queue.c. As many threads of a process as have slots
+ * of scratch memory may be in it. */
+#define RESTORE_QUEUE 16
+struct restore_queue {
+	struct queued_batch {
+		struct restored *p;
+		struct tracee *t;
+		struct batch b;
+	} at[RESTORE_QUEUE];
+	size_t first, n;
 };
 
 struct restored_helper {
@@ -53,6 +67,7 @@ struct restore_engine {
 	struct plan plan;
 	struct restored *at;          /* plan.n */
 	struct restored_helper *helpers;
+	struct restore_queue queue;
 	struct page_list *held;       /* by mm id - 1 */
 	size_t filling;               /* process whose memory the last frame was for */
 	uint64_t scratch;             /* same address in every process */
@@ -81,6 +96,13 @@ int restore_build_tree(struct restore_engine *e, struct pidspace_error *err);
 int restore_groups(struct restore_engine *e, struct pidspace_error *err);
 int restore_leave(struct restore_engine *e, struct pidspace_error *err); /* helpers and zombies exit */
 
+/* restore_queue.c: add takes b over, which is empty then, and starts it; it may wait for others. Nothing else may be
+ * done in a process that has one under way. */
+int restore_queue_add(struct restore_engine *e, struct restored *p, struct tracee *t, struct batch *b,
+		      struct pidspace_error *err);
+int restore_queue_finish(struct restore_engine *e, struct pidspace_error *err);
+void restore_queue_free(struct restore_engine *e);
+
 /* restore_files.c */
 int restore_make_files(struct restore_engine *e, struct pidspace_error *err);
 int restore_file_owners(struct restore_engine *e, struct pidspace_error *err);
@@ -96,9 +118,17 @@ int restore_pool_shared(struct restore_engine *e, uint32_t object_id);
 /* restore_tasks.c */
 int restore_threads(struct restore_engine *e, struct pidspace_error *err);
 int restore_attributes(struct restore_engine *e, struct pidspace_error *err);
-int restore_registers(struct restore_engine *e, struct pidspace_error *err);
 int restore_terminals(struct restore_engine *e, struct pidspace_error *err); /* controlling terminals */
 int restore_release(struct restore_engine *e, struct pidspace_error *err);
+
+bool restore_is_live(const struct restored *p);
+/* The thread that process-wide state goes through: the first that lives. */
+size_t restore_first_live(const Process *p);
+/* Is the signal in the queue of the process or of this thread of it? */
+bool restore_has_pending(const Process *p, const Thread *th, int sig);
+
+/* restore_registers.c */
+int restore_registers(struct restore_engine *e, struct pidspace_error *err);
 
 /* restore_calls.c: makes the final registers *r go on with a call that was waiting. */
 void restore_call(struct tracee *t, const Process *p, const Thread *th, struct user_regs_struct *r);

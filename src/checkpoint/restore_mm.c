@@ -377,7 +377,7 @@ int restore_map(struct restore_engine *e, size_t i, struct pidspace_error *err)
 	if (r == 0)
 		restore_table(e, i, &b);
 	if (r == 0 && b.calls.n)
-		r = batch_run(&p->t, &b, err);
+		return restore_queue_add(e, p, &p->t, &b, err);
 	batch_done(&b);
 	return r < 0 ? error_add(err, r, "process %d", p->p->pid) : 0;
 }
@@ -530,6 +530,8 @@ int restore_pages(struct restore_engine *e, const struct image_frame *f, struct 
 				 (unsigned long long)f->offset);
 	stats_enter(&e->st, PHASE_TREE);
 	r = f->phase == 0 ? restore_until_mapped(e, (size_t)(p - e->at), err) : restore_build_tree(e, err);
+	if (r == 0)
+		r = restore_queue_finish(e, err);
 	stats_enter(&e->st, PHASE_MEMORY);
 	if (r < 0)
 		return r;

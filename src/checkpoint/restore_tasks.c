@@ -1,4 +1,4 @@
-/* The tree stands and has its memory: threads, attributes, registers, and letting go. */
+/* The tree stands and has its memory: threads, attributes, and letting go. */
 #include "checkpoint/restore.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@
 #define THREAD_FLAGS                                                                               \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PTRACE)
 
-static bool is_live(const struct restored *p)
+bool restore_is_live(const struct restored *p)
 {
 	return p->p->state != PROCESS_STATE__PROCESS_ZOMBIE && !p->gone;
 }
@@ -73,15 +73,14 @@ int restore_threads(struct restore_engine *e, struct pidspace_error *err)
 	int r = 0;
 
 	for (size_t i = 0; i < e->plan.n && r == 0; i++)
-		if (is_live(&e->at[i]))
+		if (restore_is_live(&e->at[i]))
 			r = make_threads(e, &e->at[i], err);
 	return r < 0 ? error_add(err, r, "threads") : 0;
 }
 
 /* --- attributes --- */
 
-/* The thread that process-wide state goes through: the first that lives. */
-static size_t first_live(const Process *p)
+size_t restore_first_live(const Process *p)
 {
 	for (size_t i = 0; i < p->n_thread; i++)
 		if (!p->thread[i]->dead)
@@ -89,7 +88,7 @@ static size_t first_live(const Process *p)
 	return 0;
 }
 
-static bool has_pending(const Process *p, const Thread *th, int sig)
+bool restore_has_pending(const Process *p, const Thread *th, int sig)
 {
 	int32_t s;
 
@@ -107,7 +106,7 @@ static int quiet_signal(const Process *p, const Thread *th)
 	static const int candidates[] = {SIGURG, SIGWINCH, SIGCHLD, SIGCONT};
 
 	for (size_t i = 0; i < 3; i++)
-		if (!has_pending(p, th, candidates[i]))
+		if (!restore_has_pending(p, th, candidates[i]))
 			return candidates[i];
 	return SIGURG;
 }
@@ -175,17 +174,14 @@ static int attributes_of(struct restore_engine *e, struct restored *p, size_t k,
 {
 	Thread *th = p->p->thread[k];
 	struct tracee *t = &p->threads[k];
-	bool first = k == first_live(p->p);
+	bool first = k == restore_first_live(p->p);
 	struct batch b = {};
 	int r = 0;
 
 	t->done_signal = quiet_signal(p->p, th);
 	set_comm(e, p->p, th, &b);
-	if (th->dead) {
-		r = batch_run(t, &b, err);
-		batch_done(&b);
-		return r;
-	}
+	if (th->dead)
+		return restore_queue_add(e, p, t, &b, err);
 	if (first) {
 		task_signals_early(p->p, &b);
 		task_process_late(p->p, &b);
@@ -207,9 +203,9 @@ static int attributes_of(struct restore_engine *e, struct restored *p, size_t k,
 	}
 	task_signals_late(p->p, th, first, &b);
 	if (r == 0)
-		r = batch_run(t, &b, err);
+		return restore_queue_add(e, p, t, &b, err);
 	batch_done(&b);
-	return r < 0 ? error_add(err, r, "thread %d of process %d", th->tid, p->p->pid) : 0;
+	return error_add(err, r, "thread %d of process %d", th->tid, p->p->pid);
 }
 
 /* Files below /proc/PID that a task may write about itself but that we write for it. */
@@ -233,7 +229,7 @@ int restore_attributes(struct restore_engine *e, struct pidspace_error *err)
 
 	for (size_t i = 0; i < e->plan.n && r == 0; i++) {
 		struct restored *p = &e->at[i];
-		if (!is_live(p))
+		if (!restore_is_live(p))
 			continue;
 		write_proc_values(e, p->p);
 		/* Threads before the first one: what they need (a leader's name) must be there before the
@@ -241,171 +237,7 @@ int restore_attributes(struct restore_engine *e, struct pidspace_error *err)
 		for (size_t k = p->p->n_thread; k-- > 0 && r == 0;)
 			r = attributes_of(e, p, k, err);
 	}
-	return r;
-}
-
-/* --- registers --- */
-
-/* A leader that has exited while its threads go on: its first act will be to exit. Not now, because a zombie
- * cannot be detached, and its parent would wait for us in vain. */
-static int end_leader(struct restored *p, size_t k, struct pidspace_error *err)
-{
-	struct tracee *t = &p->threads[k];
-	struct user_regs_struct r = {};
-	long at = scratch_vdso_syscall(false);
-	int e = ptrace(PTRACE_GETREGS, t->tid.n, NULL, &r) < 0 ? -errno : 0;
-
-	r.rip = p->mm->vdso + (uint64_t)at;
-	r.rax = SYS_exit;
-	r.rdi = 0;
-	r.orig_rax = (unsigned long)-1;
-	if (e == 0 && at > 0)
-		e = tracee_set_regs(t, &r);
-	if (e == 0)
-		e = tracee_set_mask(t, ~UINT64_C(0));
-	return e < 0 ? error_sys(err, e, "cannot end the leader of process %d again", p->p->pid) : 0;
-}
-
-static int final_registers(struct restore_engine *e, struct restored *p, size_t k, bool last_in_mm,
-			   struct pidspace_error *err)
-{
-	Thread *th = p->p->thread[k];
-	struct tracee *t = &p->threads[k];
-	struct user_regs_struct regs;
-	int r = 0;
-
-	if (th->regs.len != sizeof regs)
-		return error_set(err, -EBADMSG, "E_IMAGE_CORRUPT", "registers of thread %d have a wrong size", th->tid);
-	memcpy(&regs, th->regs.data, sizeof regs);
-	if (regs.cs != 0x33)
-		return error_set(err, -ENOTSUP, "E_I386", "thread %d is a 32-bit program", th->tid);
-	t->regs = regs;
-	t->vdso = p->mm->vdso;
-	if (last_in_mm && p->p->dumpable == 0)
-		r = (int)scratch_single_call(t, t->vdso, SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
-	t->newborn = false; /* from here on it is left as a living task is */
-	t->sigreturn = 0;
-	t->stack_below = false;
-	if (r == 0 && last_in_mm)
-		r = scratch_unmap(t, e->scratch, e->scratch_len, err);
-	if (r == 0 && !last_in_mm)
-		r = tracee_set_regs(t, &regs);
-	if (r == 0)
-		r = tracee_set_xstate(t, th->xstate.data, th->xstate.len);
-	/* After the scratch memory went: it steps back onto the call. */
-	restore_call(t, p->p, th, &regs);
-	if (r == 0 && tracee_must_reenter(&regs) && !p->p->stop_signal)
-		r = tracee_reenter(t, &regs, th->sigmask);
-	else if (r == 0 && (r = tracee_set_regs(t, &regs)) == 0)
-		r = tracee_set_mask(t, th->sigmask);
-	t->worked_in = false;
-	return r < 0 ? error_sys(err, r, "cannot set the registers of thread %d", th->tid) : 0;
-}
-
-/* Does an earlier process share this address space? Then it takes the scratch memory away. */
-static bool mm_used_earlier(const struct restore_engine *e, size_t i)
-{
-	if (e->at[i].owns_mm)
-		return false;
-	for (size_t k = 0; k < i; k++)
-		if (e->at[k].mm && e->at[k].mm == e->at[i].mm && is_live(&e->at[k]))
-			return true;
-	return false;
-}
-
-/* Runs it until it reports this stop: delivery of a signal, or (event) the stop of its group. */
-static int run_until(struct tracee *t, int deliver, int sig, bool event)
-{
-	int status, r;
-
-	for (;;) {
-		if (ptrace(PTRACE_CONT, t->tid.n, NULL, (void *)(long)deliver) < 0)
-			return -errno;
-		r = tracee_wait(t, &status);
-		if (r < 0)
-			return r;
-		if ((status >> 16 == PTRACE_EVENT_STOP) == event && WSTOPSIG(status) == sig)
-			return 0;
-		deliver = 0;
-	}
-}
-
-/* Job control had stopped it: stop it again, so that it still is after we have left. Every thread has to take
- * part before the group counts as stopped and the parent is told. */
-static int stop_again(struct restored *p, struct pidspace_error *err)
-{
-	size_t first = first_live(p->p);
-	struct tracee *t = &p->threads[first];
-	int r;
-
-	if (!p->p->stop_signal)
-		return 0;
-	/* With the signal unblocked: SIGSTOP always is. */
-	r = sys_tgkill(t->tgid.n, t->tid.n, SIGSTOP);
-	if (r == 0)
-		r = run_until(t, 0, SIGSTOP, false);
-	if (r == 0)
-		r = run_until(t, SIGSTOP, SIGSTOP, true);
-	for (size_t k = 0; k < p->p->n_thread && r == 0; k++)
-		if (k != first && !p->p->thread[k]->dead)
-			r = run_until(&p->threads[k], 0, SIGSTOP, true);
-	return r < 0 ? error_sys(err, r, "cannot stop process %d again", p->p->pid) : 0;
-}
-
-/* A stop that the parent had been told of already is not told again: take the news from its wait queue, and
- * the SIGCHLD that came with it. The parent has not got its final registers yet. */
-static int hush_parent(struct restore_engine *e, struct restored *p, struct pidspace_error *err)
-{
-	struct restored *q = p->step->parent >= 0 ? &e->at[p->step->parent] : NULL;
-	uint64_t set = UINT64_C(1) << (SIGCHLD - 1), zero[2] = {};
-	struct batch b = {};
-	int r;
-
-	if (!q || !is_live(q) || !p->p->stop_signal)
-		return 0;
-	size_t k = first_live(q->p);
-	if (p->p->stop_reported)
-		batch_may_fail(&b, BATCH_CALL(&b, "waitid", SYS_waitid, P_PID, p->p->pid, 0,
-					      WSTOPPED | WNOHANG | __WALL, 0));
-	if (!has_pending(q->p, q->p->thread[k], SIGCHLD)) {
-		size_t s = batch_in(&b, &set, sizeof set), z = batch_in(&b, zero, sizeof zero);
-		batch_may_fail(&b, BATCH_CALL(&b, "rt_sigtimedwait", SYS_rt_sigtimedwait, BATCH_DATA(s), 0,
-					      BATCH_DATA(z), 8));
-	}
-	r = batch_run(&q->threads[k], &b, err);
-	batch_done(&b);
-	return r;
-}
-
-static int registers_of(struct restore_engine *e, size_t i, struct pidspace_error *err)
-{
-	struct restored *p = &e->at[i];
-	size_t first = first_live(p->p);
-	int r = 0;
-
-	for (size_t k = p->p->n_thread; k-- > 0 && r == 0;) {
-		if (p->p->thread[k]->dead)
-			r = end_leader(p, k, err);
-		else if (k != first)
-			r = final_registers(e, p, k, false, err);
-	}
-	/* The scratch memory goes with the last one that lives in it. */
-	if (r == 0)
-		r = final_registers(e, p, first, !mm_used_earlier(e, i), err);
-	if (r == 0)
-		r = stop_again(p, err);
-	return r == 0 ? hush_parent(e, p, err) : r;
-}
-
-/* Children first: a stopped child's parent still has something to do. */
-int restore_registers(struct restore_engine *e, struct pidspace_error *err)
-{
-	int r = 0;
-
-	for (size_t i = e->plan.n; i-- > 0 && r == 0;)
-		if (is_live(&e->at[i]))
-			r = registers_of(e, i, err);
-	return r;
+	return r == 0 ? restore_queue_finish(e, err) : r;
 }
 
 /* --- letting go --- */
@@ -414,7 +246,7 @@ static int drop_exitkill(struct restore_engine *e, bool init, struct pidspace_er
 {
 	for (size_t i = 0; i < e->plan.n; i++) {
 		struct restored *p = &e->at[i];
-		if (!is_live(p) || (i == 0) != init)
+		if (!restore_is_live(p) || (i == 0) != init)
 			continue;
 		for (size_t k = 0; k < p->p->n_thread; k++)
 			if (p->threads[k].state != TRACEE_GONE &&
@@ -437,7 +269,7 @@ int restore_release(struct restore_engine *e, struct pidspace_error *err)
 		r = drop_exitkill(e, true, err);
 	for (size_t i = 0; i < e->plan.n && r == 0; i++) {
 		struct restored *p = &e->at[i];
-		for (size_t k = 0; is_live(p) && k < p->p->n_thread; k++)
+		for (size_t k = 0; restore_is_live(p) && k < p->p->n_thread; k++)
 			ptrace(PTRACE_DETACH, p->threads[k].tid.n, NULL, NULL);
 	}
 	return r;

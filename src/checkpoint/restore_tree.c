@@ -97,10 +97,7 @@ static int clone_some(struct restore_engine *e, size_t i, enum plan_how how, str
 	VEC(size_t) who = {};
 	int r = 0;
 
-	/* Looking no further than the last of its own keeps 10,000 processes linear. */
-	size_t left = f->forks;
-	for (size_t c = i + 1; c < e->plan.n && left; c++) {
-		left -= e->at[c].step->forker == (int)i;
+	for (size_t c = f->first_fork; c; c = e->at[c].next_fork) {
 		if (!forked_by(e->at[c].step, i, how))
 			continue;
 		size_t *w = vec_push(&who);
@@ -159,7 +156,7 @@ static int use_helper(struct restore_engine *e, size_t i, size_t h, struct pidsp
 		r = run_one(&helper->t, "setsid", SYS_setsid, 0, 0, NULL, err);
 		as.sid_now = as.pgid_now = ph->pid;
 	}
-	for (size_t c = 0; c < e->plan.n && r == 0; c++) {
+	for (size_t c = f->first_fork; c && r == 0; c = e->at[c].next_fork) {
 		const struct plan_step *s = e->at[c].step;
 		if (s->helper != (int)h)
 			continue;
@@ -182,12 +179,18 @@ out:
 static int fork_children(struct restore_engine *e, size_t i, struct pidspace_error *err)
 {
 	struct restored *p = &e->at[i];
+	bool leads = p->p->pid == p->p->sid;
 	int r;
 
 	if (p->state == FORKED)
 		return 0;
 	p->state = FORKED;
-	r = clone_some(e, i, PLAN_BY_PARENT_EARLY, err);
+	/* Most have nothing to do here, and are not waited for. */
+	if (!p->first_fork && !p->helped && !leads)
+		return 0;
+	r = restore_queue_finish(e, err);
+	if (r == 0)
+		r = clone_some(e, i, PLAN_BY_PARENT_EARLY, err);
 	if (r == 0 && p->step->leader && p->sid_now != p->p->pid) {
 		r = run_one(&p->t, "setsid", SYS_setsid, 0, 0, NULL, err);
 		p->sid_now = p->pgid_now = p->p->pid;
@@ -198,7 +201,7 @@ static int fork_children(struct restore_engine *e, size_t i, struct pidspace_err
 		r = clone_some(e, i, PLAN_BY_PARENT, err);
 	if (r == 0)
 		r = clone_some(e, i, PLAN_BY_SIBLING, err);
-	for (size_t h = 0; h < e->plan.helpers.n && r == 0; h++)
+	for (size_t h = 0; p->helped && h < e->plan.helpers.n && r == 0; h++)
 		if (e->plan.helpers.at[h].forker == (int)i)
 			r = use_helper(e, i, h, err);
 	return r;
@@ -239,6 +242,8 @@ int restore_build_tree(struct restore_engine *e, struct pidspace_error *err)
 		if (r == 0)
 			r = fork_children(e, i, err);
 	}
+	if (r == 0)
+		r = restore_queue_finish(e, err);
 	e->built = r == 0;
 	return r;
 }

@@ -184,7 +184,7 @@ int scratch_map_start(struct tracee *t, size_t bytes, struct pidspace_error *err
 	return r < 0 ? error_sys(err, r, "cannot enter task (host %d)", t->tid.n) : 0;
 }
 
-void scratch_map_enter(struct tracee *t)
+void scratch_enter(struct tracee *t)
 {
 	t->entered = call_enter(t);
 }
@@ -219,7 +219,7 @@ int scratch_map(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_e
 
 	if (r < 0)
 		return r;
-	scratch_map_enter(t);
+	scratch_enter(t);
 	return scratch_map_finish(t, bytes, ret, err);
 }
 
@@ -265,6 +265,24 @@ int scratch_unmap(struct tracee *t, uint64_t scratch, size_t bytes, struct pidsp
 {
 	uint64_t a[6] = {scratch, bytes, 0, 0, 0, 0};
 	int64_t r = call_and_return(t, SYS_munmap, a);
+
+	t->stub = 0;
+	if (r < 0)
+		return error_sys(err, (int)r, "cannot unmap scratch memory of task (host %d)", t->tid.n);
+	return 0;
+}
+
+int scratch_unmap_start(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err)
+{
+	uint64_t a[6] = {scratch, bytes, 0, 0, 0, 0};
+	int r = call_start(t, SYS_munmap, a);
+
+	return r < 0 ? error_sys(err, r, "cannot enter task (host %d)", t->tid.n) : 0;
+}
+
+int scratch_unmap_finish(struct tracee *t, struct pidspace_error *err)
+{
+	int64_t r = call_finish(t, t->entered);
 
 	t->stub = 0;
 	if (r < 0)

@@ -39,7 +39,7 @@ struct tracee {
 	bool stack_below;            /* what lies below its stack pointer is dead memory */
 	const void *xstate;          /* of its vector registers at the stop, borrowed; NULL: ask the kernel */
 	size_t xstate_len;
-	int entered;                 /* between scratch_map_enter and _finish: an error, or 0 */
+	int entered;                 /* between scratch_enter and a finish: an error, or 0 */
 	void *lent;                  /* bytes of its stack that a guard frame covers (malloc'd) */
 	uint64_t lent_at;
 	size_t lent_len;
