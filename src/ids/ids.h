@@ -1,6 +1,5 @@
 #pragma once
-/* The two domains a pid can belong to. They are different types so that the compiler refuses a
- * mix-up; a bare pid_t appears only in kernel/ and in register code.
+/* struct hpid and struct vpid, for hosted code.
  *
  * Roles: Linux knows one number in four roles, thread (tid), process (tgid), process group (pgid)
  * and session (sid). Names of fields and arguments say which. */
@@ -10,20 +9,6 @@
 
 #include <pidspace/error.h>
 
-struct hpid {
-	pid_t n; /* what this kernel calls the task, seen from our own PID namespace */
-};
+#include "ids/domains.h"
 
-struct vpid {
-	pid_t n; /* what the container's own processes call it */
-};
-
-static inline struct hpid hpid_of(pid_t n)
-{
-	return (struct hpid){n};
-}
-
-static inline struct vpid vpid_of(pid_t n)
-{
-	return (struct vpid){n};
-}
+_Static_assert(sizeof(pid_t) == sizeof(int32_t), "a pid is 32 bits wide");

@@ -1,0 +1,163 @@
+#include "ids/pid_map_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+_Static_assert(PID_MAP_ESRCH == -ESRCH && PID_MAP_EAGAIN == -EAGAIN && PID_MAP_ENOMEM == -ENOMEM &&
+		       PID_MAP_EEXIST == -EEXIST && PID_MAP_EINVAL == -EINVAL &&
+		       PID_MAP_ESTALE == -ESTALE,
+	       "the map's errors are errno's");
+
+uint64_t pid_map_size(enum pid_map_kind kind)
+{
+	switch (kind) {
+	case PID_MAP_DIRECT:
+		return PID_MAP_DIRECT_SIZE;
+	default:
+		return 0;
+	}
+}
+
+int pid_map_create(const struct pid_map_options *o, struct pidspace_error *err)
+{
+	struct pid_map_header h = {
+		.magic = PID_MAP_MAGIC,
+		.version = PID_MAP_VERSION,
+		.kind = o->kind,
+		.size = pid_map_size(o->kind),
+		.container_id = o->container_id,
+		.pid_max = o->pid_max ? o->pid_max : PID_MAP_CAPACITY,
+		.cursor = 1,
+	};
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	if (!h.size)
+		return error_sys(err, -EINVAL, "pid map of kind %d", (int)o->kind);
+	if (h.pid_max <= PID_MAP_RESERVED || h.pid_max > PID_MAP_CAPACITY)
+		return error_sys(err, -EINVAL, "pid_max %u of a pid map (301 to %d)", h.pid_max,
+				 PID_MAP_CAPACITY);
+	fd = memfd_create("pidspace-pids", MFD_CLOEXEC);
+	if (fd < 0)
+		return error_sys(err, -errno, "make memory for the pid map");
+	if (ftruncate(fd, (off_t)h.size) < 0)
+		return error_sys(err, -errno, "give the pid map its size, %llu bytes",
+				 (unsigned long long)h.size);
+	n = pwrite(fd, &h, sizeof h, 0);
+	if (n != sizeof h)
+		return error_sys(err, n < 0 ? -errno : -EIO, "write the header of the pid map");
+	return fd_take(&fd);
+}
+
+/* Is fd a pid map that this program understands? Asked before it is mapped: a short file would be a SIGBUS. */
+static int check(int fd, uint64_t *ret_size, struct pidspace_error *err)
+{
+	struct pid_map_header h;
+	struct stat st;
+	ssize_t n = pread(fd, &h, sizeof h, 0);
+
+	if (n < 0 || fstat(fd, &st) < 0)
+		return error_sys(err, -errno, "read the header of the pid map");
+	if (n != sizeof h || h.magic != PID_MAP_MAGIC)
+		return error_sys(err, -EINVAL, "the file given as pid map is none");
+	if (h.version != PID_MAP_VERSION)
+		return error_sys(err, -EPROTO, "the pid map has version %u, this program knows %d",
+				 h.version, PID_MAP_VERSION);
+	if (!h.size || h.size != pid_map_size((enum pid_map_kind)h.kind) || st.st_size < (off_t)h.size)
+		return error_sys(err, -EINVAL, "the pid map has kind %u and %lld bytes, which do not agree",
+				 h.kind, (long long)st.st_size);
+	*ret_size = h.size;
+	return 0;
+}
+
+int pid_map_map(int fd, void *address, bool writable, struct pid_map_header **ret,
+		struct pidspace_error *err)
+{
+	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
+	uint64_t size;
+	void *p;
+	int r = check(fd, &size, err);
+
+	if (r < 0)
+		return r;
+	p = mmap(address, size, prot, MAP_SHARED | MAP_NORESERVE | (address ? MAP_FIXED_NOREPLACE : 0), fd, 0);
+	if (p == MAP_FAILED)
+		return error_sys(err, -errno, "map the pid map");
+	madvise(p, size, MADV_DONTDUMP); /* 80 MiB of numbers are no part of anybody's core */
+	*ret = p;
+	return 0;
+}
+
+void pid_map_unmap(struct pid_map_header *m)
+{
+	if (m)
+		munmap(m, pid_map_size((enum pid_map_kind)m->kind));
+}
+
+static const char *state_name(enum pid_map_state state)
+{
+	switch (state) {
+	case PID_MAP_RESERVED_BY:
+		return "reserved by host";
+	case PID_MAP_BOUND_TO:
+		return "host";
+	case PID_MAP_LEFT_BY:
+		return "left by host";
+	default:
+		return "free";
+	}
+}
+
+void pid_map_dump(const struct pid_map_header *m, FILE *to)
+{
+	fprintf(to, "kind %u, container %llx, pid_max %u, next %u, tasks %u%s\n", m->kind,
+		(unsigned long long)m->container_id, pid_map_load32(&m->pid_max),
+		pid_map_load32(&m->cursor), pid_map_tasks(m),
+		pid_map_load32(&m->flags) & PID_MAP_DYING ? ", dying" : "");
+	for (struct vpid v = {0}; (v = pid_map_next_used(m, v)).n;) {
+		struct hpid h;
+		enum pid_map_state state = pid_map_look(m, v, &h);
+		uint32_t flags = pid_map_flags(m, h, v);
+		uint64_t start = pid_map_start(m, h, v);
+
+		fprintf(to, "%d: %s %d", v.n, state_name(state), h.n);
+		if (flags)
+			fprintf(to, ", flags %#x", flags);
+		if (start)
+			fprintf(to, ", began at %llu", (unsigned long long)start);
+		fputc('\n', to);
+	}
+}
+
+/* Sets the count right, unless something was bound or released while we counted. */
+static void recount(struct pid_map_header *m)
+{
+	uint32_t said = pid_map_tasks(m), n = 0;
+
+	for (struct vpid v = {0}; (v = pid_map_next(m, v)).n;)
+		n++;
+	pid_map_swap32(&m->tasks, said, n);
+}
+
+size_t pid_map_sweep(struct pid_map_header *m, bool (*in_use)(void *arg, struct hpid host), void *arg)
+{
+	size_t freed = 0;
+
+	for (struct vpid v = {0}; (v = pid_map_next_used(m, v)).n;) {
+		struct hpid h;
+		enum pid_map_state state = pid_map_look(m, v, &h);
+
+		if (state == PID_MAP_LEFT_BY || (state == PID_MAP_RESERVED_BY && h.n && !in_use(arg, h)))
+			freed += pid_map_clear(m, v, state, h);
+		else if (state == PID_MAP_BOUND_TO && !in_use(arg, h))
+			freed += pid_map_release(m, h, v);
+	}
+	recount(m);
+	return freed;
+}

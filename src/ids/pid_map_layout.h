@@ -1,0 +1,158 @@
+#pragma once
+/* How a pid map lies in memory: the header, which every kind has, and the few words of atomics all
+ * kinds are written in. Nothing here points anywhere; everything is found by its distance from the
+ * header, so a map can be looked at wherever it is mapped, also read-only.
+ *
+ * Freestanding: included by code that runs inside foreign processes without libc, thread-local
+ * storage, vector registers or relocations. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ids/domains.h"
+
+#define PID_MAP_MAGIC 0x70616d6469707670ULL /* "pvpidmap" */
+#define PID_MAP_VERSION 1
+
+/* The kernel's limits (include/linux/threads.h, kernel/pid.c). */
+#define PID_MAP_CAPACITY 4194304 /* PID_MAX_LIMIT: pids on either side are below it, 22 bits */
+#define PID_MAP_RESERVED 300     /* RESERVED_PIDS: numbers below are given in the first lap only */
+
+#define PID_MAP_PAGE 4096
+
+enum pid_map_kind {
+	PID_MAP_DIRECT = 1, /* pid_map_direct.h */
+	PID_MAP_HASH = 2,   /* pid_map_hash.h */
+	PID_MAP_MASKED = 3, /* pid_map_masked.h */
+};
+
+/* -errno, without errno.h. pid_map_file.c compares them with the real ones. */
+enum pid_map_error {
+	PID_MAP_ESRCH = -3,
+	PID_MAP_EAGAIN = -11,
+	PID_MAP_ENOMEM = -12,
+	PID_MAP_EEXIST = -17,
+	PID_MAP_EINVAL = -22,
+	PID_MAP_ESTALE = -116,
+};
+
+/* Header flags. */
+#define PID_MAP_DYING 1U /* init is gone: no number is handed out any more */
+
+/* The first page. What isn't marked atomic is written before the map is shared and never again. */
+struct pid_map_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t kind;         /* enum pid_map_kind */
+	uint64_t size;         /* bytes, header included */
+	uint64_t container_id; /* the owner's name for the container */
+	uint32_t masked_bits;  /* masked only: a host pid is container number << masked_bits | vpid */
+	uint32_t masked_base;  /* masked only: the container number, already shifted */
+	uint32_t pid_max;      /* atomic; numbers handed out are below it, as kernel.pid_max says */
+	uint32_t cursor;       /* atomic; where the search for the next number begins, as idr_next */
+	uint32_t flags;        /* atomic; PID_MAP_DYING */
+	uint32_t tasks;        /* atomic; see pid_map_tasks() */
+	uint32_t levels;       /* atomic; hash only: levels in use */
+};
+
+_Static_assert(sizeof(struct pid_map_header) <= PID_MAP_PAGE, "the header is one page");
+
+/* What is known of one bound number. The two halves of word change together; start names the vpid it was
+ * written for, so that one left by an earlier task of the same number is not believed. */
+struct pid_map_entry {
+	uint64_t word;  /* atomic; vpid | flags << 32; 0: nothing bound */
+	uint64_t start; /* atomic; start time of the task << 22 | vpid */
+};
+
+/* Entry flags, bits 32 to 63 of the word. Those from PID_MAP_FLAG_USER on are the caller's. */
+#define PID_MAP_FLAG_PENDING (1U << 0) /* the map's own: half of a bind; readers ask the other table */
+#define PID_MAP_FLAG_GONE (1U << 1)    /* the task is reaped; its number lives on as group or session */
+#define PID_MAP_FLAG_USER (1U << 2)
+#define PID_MAP_FLAGS 0xffffU          /* a kind may have room for these only */
+
+/* What a number is, as pid_map_look() tells it. */
+enum pid_map_state {
+	PID_MAP_FREE,
+	PID_MAP_RESERVED_BY, /* number: the host tid of the owner, 0: nobody's */
+	PID_MAP_BOUND_TO,    /* number: the host pid */
+	PID_MAP_LEFT_BY,     /* stale; number: the host pid of a task that is gone */
+};
+
+/* The atomics. Sequentially consistent where something is claimed: correctness never hangs on a
+ * weaker order, and on x86-64 a locked instruction is a full barrier anyway. */
+
+static inline uint32_t pid_map_load32(const uint32_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static inline uint64_t pid_map_load64(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+/* Replaces *p when it is *seen; otherwise tells in *seen what is there. */
+static inline bool pid_map_cas32(uint32_t *p, uint32_t *seen, uint32_t to)
+{
+	return __atomic_compare_exchange_n(p, seen, to, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
+}
+
+static inline bool pid_map_cas64(uint64_t *p, uint64_t *seen, uint64_t to)
+{
+	return __atomic_compare_exchange_n(p, seen, to, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
+}
+
+/* The same for those who need not know what was there instead. */
+static inline bool pid_map_swap32(uint32_t *p, uint32_t from, uint32_t to)
+{
+	return pid_map_cas32(p, &from, to);
+}
+
+static inline bool pid_map_swap64(uint64_t *p, uint64_t from, uint64_t to)
+{
+	return pid_map_cas64(p, &from, to);
+}
+
+/* Address in the map. The map's constness is the caller's: a reader only loads through it. */
+static inline void *pid_map_at(const struct pid_map_header *m, uint64_t offset)
+{
+	return (void *)((uintptr_t)m + offset);
+}
+
+static inline bool pid_map_in_range(int32_t n)
+{
+	return (uint32_t)n - 1 < PID_MAP_CAPACITY - 1;
+}
+
+static inline uint32_t pid_map_word_vpid(uint64_t word)
+{
+	return (uint32_t)word & (PID_MAP_CAPACITY - 1);
+}
+
+static inline uint32_t pid_map_word_flags(uint64_t word)
+{
+	return (uint32_t)(word >> 32);
+}
+
+static inline uint64_t pid_map_word(uint32_t vpid, uint32_t flags)
+{
+	return (uint64_t)flags << 32 | vpid;
+}
+
+/* Changes the flags of an entry while it belongs to v. 0 with the flags before in *was, or -ESRCH. */
+static inline int pid_map_entry_change(struct pid_map_entry *e, struct vpid v, uint32_t set, uint32_t clear,
+				       uint32_t *was)
+{
+	uint64_t w = pid_map_load64(&e->word);
+
+	do {
+		if (pid_map_word_vpid(w) != (uint32_t)v.n)
+			return PID_MAP_ESRCH;
+		*was = pid_map_word_flags(w);
+	} while (!pid_map_cas64(&e->word, &w, pid_map_word((uint32_t)v.n, (*was & ~clear) | set)));
+	return 0;
+}
+
+static inline void pid_map_count(struct pid_map_header *m, int by)
+{
+	__atomic_fetch_add(&m->tasks, (uint32_t)by, __ATOMIC_RELAXED);
+}
