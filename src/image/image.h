@@ -33,7 +33,7 @@ int image_write(struct image_writer *w, uint16_t type, const void *body, size_t 
  * writes them in order with worker threads; zero pages are dropped from the payload and noted.
  * image_page_buffer() lends the next free buffer (waiting for a worker if all are busy);
  * image_write_pages() gives it back with its content: runs[] describe consecutive pieces of it. */
-#define IMAGE_BLOCK ((size_t)4 << 20)
+#define IMAGE_BLOCK ((size_t)1 << 20)  /* larger ones leave the cache between steps */
 struct image_run {
 	uint64_t address, bytes;
 };

@@ -10,7 +10,7 @@
 #include "image/frame_reader.h"
 #include "image/pool.h"
 
-#define LARGE ((uint64_t)1 << 20) /* bytes of a frame that are worth the threads */
+#define LARGE ((uint64_t)512 << 10) /* bytes of a frame that are worth the threads */
 #define SLOTS_MAX (POOL_MAX + 2)
 
 struct slot {

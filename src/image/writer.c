@@ -6,6 +6,7 @@
  *     caller ── image_write ──► stage ─┐ (swapped into the next block as what is written before it)
  *     caller ── image_write_pages ──► ring: QUEUED ─ worker ─► READY ─ writing thread ─► fd
  *
+ * Without compression there are no workers: whoever gives a block has prepared it.
  * Whatever is staged comes after every block in the ring. "Idle" means the ring is empty; then, and
  * only then, the caller writes to the descriptor itself. */
 #include <errno.h>
@@ -207,6 +208,13 @@ static void *write_in_order(void *arg)
 	return NULL;
 }
 
+/* Raw blocks only need a look and a checksum: done while they are in the caller's cache, that and reading them
+ * takes less time than writing them takes the other thread. */
+static bool prepared_by_caller(const struct image_writer *w)
+{
+	return w->compress == IMAGE_NONE;
+}
+
 static void stop_threads(struct image_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
@@ -222,8 +230,7 @@ static void stop_threads(struct image_writer *w)
 /* Under the lock, idle. Without threads (limits) everything is done by the caller. */
 static void start_threads(struct image_writer *w)
 {
-	/* Raw blocks only need a look and a checksum, several times faster than they are written. */
-	unsigned n = w->compress == IMAGE_NONE ? 1 : w->n_slots - 4;
+	unsigned n = prepared_by_caller(w) ? 0 : w->n_slots - 4;
 
 	if (w->threads || w->no_threads)
 		return;
@@ -234,7 +241,7 @@ static void start_threads(struct image_writer *w)
 	for (unsigned i = 0; i < n; i++)
 		if (pool_start(&w->pool, work, w) < 0)
 			break;
-	w->threads = w->pool.n > 1;
+	w->threads = w->pool.n > 1 || !n;
 	if (!w->threads) {
 		w->no_threads = true;
 		pthread_mutex_unlock(&w->lock);
@@ -389,7 +396,8 @@ static void put_block(struct image_writer *w, struct slot *s)
 	uint64_t at = 0;
 
 	b->number = (uint32_t)w->frames++;
-	page_block_prepare(b, w->compress, &w->own, &w->crc);
+	if (!prepared_by_caller(w))
+		page_block_prepare(b, w->compress, &w->own, &w->crc);
 	size_t most = FORMAT_HEAD_LEN + FORMAT_MAX_LEAD + b->pages.stored_len;
 	if (most <= STAGE) {
 		stage_room(w, most);
@@ -419,9 +427,9 @@ static int queue_block(struct image_writer *w, struct slot *s)
 	s->before_len = w->stage_len;
 	w->stage = empty;
 	w->stage_len = 0;
-	s->state = SLOT_QUEUED;
+	s->state = prepared_by_caller(w) ? SLOT_READY : SLOT_QUEUED;
 	w->ring[w->queued++ % SLOTS_MAX] = s;
-	pthread_cond_signal(&w->work);
+	pthread_cond_signal(prepared_by_caller(w) ? &w->ready : &w->work);
 	return 0;
 }
 
@@ -456,6 +464,11 @@ static int write_block_of(struct image_writer *w, uint16_t type, uint32_t space_
 	s->block.type = type;
 	s->block.space_id = space_id;
 	s->block.phase = phase;
+	if (prepared_by_caller(w)) {
+		pthread_mutex_unlock(&w->lock);
+		page_block_prepare(&s->block, IMAGE_NONE, NULL, &w->crc);
+		pthread_mutex_lock(&w->lock);
+	}
 
 	size_t bytes = 0;
 	for (size_t i = 0; i < n_runs; i++)

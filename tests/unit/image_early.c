@@ -94,7 +94,7 @@ static void write_early(struct image_writer *w)
 			content(b.buf + b.len, page, round);
 			add_run(&b, page);
 			/* Blocks of different sizes, so that frames of rounds do not begin at the same places. */
-			if (b.len == (300 + round * 100) * PAGE || b.n == FORMAT_MAX_RUNS)
+			if (b.len == (60 + round * 30) * PAGE || b.n == FORMAT_MAX_RUNS)
 				give_early(&b, round);
 		}
 		give_early(&b, round);

@@ -128,7 +128,7 @@ static void index_finds_pages(void **state)
 	assert_int_equal(lseek(fd, base, SEEK_SET), base);
 	assert_int_equal(image_writer_new(&w, fd, IMAGE_NONE, NULL), 0);
 	for (unsigned i = 0; i < 20; i++) {
-		put_pages(w, i, 0x10000ULL * (i + 1), (uint8_t)(i + 1), i % 3 ? 2 : 600);
+		put_pages(w, i, 0x10000ULL * (i + 1), (uint8_t)(i + 1), i % 3 ? 2 : 200);
 		assert_int_equal(image_write(w, FRAME_HOST, "between", 7, NULL), 0);
 	}
 	assert_int_equal(image_commit(w, NULL), 0);
@@ -149,7 +149,7 @@ static void index_finds_pages(void **state)
 		format_entry_decode(&e, entry);
 		assert_int_equal(e.space_id, i);
 		assert_int_equal(e.start, 0x10000ULL * (i + 1));
-		assert_int_equal(e.end, e.start + (i % 3 ? 2 : 600) * PAGE);
+		assert_int_equal(e.end, e.start + (i % 3 ? 2 : 200) * PAGE);
 		assert_int_equal(pread(fd, head, sizeof head, base + (off_t)e.offset), sizeof head);
 		assert_int_equal(format_get16(head), FRAME_PAGES);
 		assert_null(
@@ -172,7 +172,7 @@ static void *write_some(void *arg)
 	struct crowd *c = arg;
 
 	for (uint64_t i = 0; i < 40; i++)
-		put_pages(c->w, c->space, i * IMAGE_BLOCK, (uint8_t)(1 + i), i % 4 ? 3 : 300);
+		put_pages(c->w, c->space, i * IMAGE_BLOCK, (uint8_t)(1 + i), i % 4 ? 3 : 200);
 	return NULL;
 }
 
@@ -213,7 +213,7 @@ static void several_threads(void **state)
 			}
 			uint64_t i = seen[f.space_id]++;
 			assert_int_equal(f.runs[0].address, i * IMAGE_BLOCK);
-			assert_int_equal(f.data_len, (i % 4 ? 3 : 300) * PAGE);
+			assert_int_equal(f.data_len, (i % 4 ? 3 : 200) * PAGE);
 			assert_int_equal(*(const uint8_t *)f.data, 1 + i);
 		}
 		assert_int_equal(status, 0);
@@ -240,7 +240,7 @@ static void metadata_between_blocks(void **state)
 
 		assert_int_equal(image_writer_new(&w, fd, c, NULL), 0);
 		for (size_t i = 0; i < n; i++) {
-			put_pages(w, 1, 0, 1, 900);
+			put_pages(w, 1, 0, 1, 250);
 			put_pages(w, 2, 0, 2, 1);
 			memset(body, (int)i, sizes[i]);
 			assert_int_equal(image_write(w, FRAME_PROCESS, body, sizes[i], NULL), 0);
