@@ -1,0 +1,104 @@
+#pragma once
+/* What the shim (inside every process of a container with virtual pids) and the warden (outside) agree on:
+ * where things lie in memory, and how one asks the other. Freestanding: nothing but fixed-width types.
+ *
+ * One memfd holds it all. In every process of the container it is mapped at the same address, because the
+ * seccomp filter tells the shim's own system calls by their instruction pointer and outlives exec.
+ *
+ *   SHIM_TEXT     code and constants, MAP_PRIVATE, read and execute
+ *   SHIM_PRIVATE  one page of the process's own (not in the memfd)
+ *   SHIM_COMMON   struct shim_common, MAP_SHARED
+ *   SHIM_MAP      the pid map (ids/pid_map.h), MAP_SHARED */
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SHIM_BASE UINT64_C(0x300000000000)
+#define SHIM_TEXT SHIM_BASE
+#define SHIM_TEXT_SIZE UINT64_C(0x10000)
+#define SHIM_PRIVATE (SHIM_TEXT + SHIM_TEXT_SIZE)
+#define SHIM_PRIVATE_SIZE UINT64_C(0x1000)
+#define SHIM_COMMON (SHIM_BASE + UINT64_C(0x100000))
+#define SHIM_COMMON_SIZE UINT64_C(0x100000)
+#define SHIM_MAP (SHIM_BASE + UINT64_C(0x200000))
+#define SHIM_MAP_SIZE UINT64_C(0x5001000)
+
+/* Offsets in the memfd. */
+#define SHIM_TEXT_AT 0
+#define SHIM_COMMON_AT UINT64_C(0x100000)
+#define SHIM_MAP_AT UINT64_C(0x200000)
+
+/* The entry points, in this order at the start of the text (shim/entry.S). */
+#define SHIM_ENTRY_SIGSYS (SHIM_TEXT + 0x00)  /* handler of SIGSYS */
+#define SHIM_ENTRY_BOOT (SHIM_TEXT + 0x10)    /* first instruction after an exec, see shim_boot */
+#define SHIM_ENTRY_RESTORER (SHIM_TEXT + 0x20) /* rt_sigreturn(2) */
+#define SHIM_ENTRY_HANDLER (SHIM_TEXT + 0x30) /* stands for the guest's handlers, see shim/actions.c */
+#define SHIM_ENTRY_ENTER (SHIM_TEXT + 0x70)   /* void (long memfd): the same as boot, called */
+
+/* Where seccomp sees the shim's calls come from: seccomp_data.instruction_pointer is the address after the
+ * syscall instruction. Everything from the first three is allowed; the bell rings at the warden. */
+#define SHIM_GATE (SHIM_TEXT + 0x42)
+#define SHIM_GATE_BIRTH (SHIM_TEXT + 0x52)
+#define SHIM_BELL (SHIM_TEXT + 0x62)
+
+/* What the filter's traps carry (si_errno of SIGSYS): a trap with another number is the guest's own filter's. */
+#define SHIM_TRAP 0x5053
+
+/* How far the birth of a task has got is in a slot: the trampoline that makes the call must not use the stack,
+ * which parent and child may share (vfork(2)). Free while `users` is 0. */
+struct shim_birth {
+	uint32_t users;      /* of parent and child, those that have not passed yet */
+	int32_t vpid;        /* the child's */
+	uint64_t rip, r9;    /* the guest's, to go on with */
+	uint64_t rdi, rsi;   /* the same, where the call was made with others */
+	uint64_t child_tid;  /* CLONE_CHILD_SETTID: where to, 0: nowhere */
+	uint32_t from_init;  /* the parent is vpid 1: see shim_common.init_default */
+	uint32_t thread;     /* CLONE_THREAD */
+	uint32_t bound;      /* the child has entered its number */
+	uint32_t flags;      /* of the parent's entry, which a child inherits */
+	uint64_t args[11];   /* struct clone_args of clone3(2), ours */
+	uint64_t spare[3];
+};
+#define SHIM_BIRTHS 2048
+
+struct shim_common {
+	uint32_t version;
+	int32_t init_host;       /* host pid of vpid 1 */
+	int32_t warden_host;
+	int32_t init_status;     /* wait status of init once `ended` */
+	uint32_t ended;
+	uint32_t dying;          /* init has ended: whoever is born now dies */
+	uint32_t scoped;         /* Landlock keeps signals inside: kill(h, 0) tells whether h is */
+	uint32_t init_subreaper; /* what init believes of PR_GET_CHILD_SUBREAPER */
+	uint64_t init_default;   /* signals that init ignores for real only because their default would end it */
+	uint64_t proc_dev;       /* st_dev of the real /proc */
+	struct shim_birth births[SHIM_BIRTHS];
+};
+
+/* --- asking the warden --- */
+
+enum shim_ask {
+	ASK_EXEC = 1,      /* may execute now: the warden follows. ret: descriptor of the memfd in the caller */
+	ASK_EXEC_FAILED,   /* it did not come to it */
+	ASK_PATH,          /* what does the path of this call name? */
+	ASK_RESERVE,       /* a vpid, the easy numbers having been given out. ret: it, or -EAGAIN */
+	ASK_ALIVE,         /* is host task arg[0] one of the container's? ret: 1, 0 */
+	ASK_CALL,          /* a row with policy `warden`: arg[] as they are */
+};
+
+enum shim_answer {
+	ANSWER_DONE,       /* ret is the call's result (a descriptor is in the caller's table already) */
+	ANSWER_NATIVE,     /* make the call as it is */
+	ANSWER_RENAMED,    /* make the call with the path in text instead, dirfd AT_FDCWD */
+};
+
+#define SHIM_TEXT_MAX 4096
+
+/* Lies in the guest's memory, where the warden reads and writes it while its maker waits. */
+struct shim_request {
+	uint32_t ask, answer;
+	int32_t nr;        /* of the call */
+	uint32_t path_arg, dirfd_arg; /* which arguments these are; 6: there is none */
+	int64_t ret;
+	uint64_t arg[6];
+	uint64_t text;     /* address of SHIM_TEXT_MAX bytes for a renamed path or the link's text; 0: none */
+};

@@ -1,0 +1,196 @@
+/* Signal actions and masks. Two things must hold for the guest to go on being translated: SIGSYS stays unblocked
+ * with the shim as its handler, and what a handler is told of a sender is a number of the container's.
+ *
+ * So the kernel's handler of every signal the guest catches is SHIM_ENTRY_HANDLER. Which one the guest wants is
+ * kept by the kernel itself, in sa_restorer: that comes back on the stack with every delivery, follows
+ * fork(2), CLONE_SIGHAND and exec(2) as the rest of the action does, and needs no table here. */
+#include "virtual/shim/trap.h"
+
+#define SA_EXPOSE_TAGBITS_ 0x800ul /* without a meaning on x86: remembers that SIGSYS was in the mask */
+
+/* What vpid 1 never gets by default, because the default would stop or end it (signal(7)); SIGKILL and SIGSTOP
+ * cannot be ignored. */
+#define HARMLESS (SIG_BIT(SIGCHLD) | SIG_BIT(SIGCONT) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGKILL) | \
+		  SIG_BIT(SIGSTOP) | SIG_BIT(SIGSYS))
+
+struct own_sigsys {
+	struct sigaction action;
+};
+
+static struct own_sigsys *own(void)
+{
+	return (struct own_sigsys *)SHIM_PRIVATE;
+}
+
+static long sigsys_action(const struct sigaction *act, struct sigaction *old)
+{
+	struct sigaction before = own()->action;
+
+	if (act)
+		own()->action = *act;
+	if (old) {
+		/* Somewhere the kernel can be made to write it, or not. */
+		long r = CALL4(__NR_rt_sigaction, SIGSYS, 0, old, 8);
+		if (r < 0)
+			return r;
+		*old = before;
+	}
+	return 0;
+}
+
+static void wrap(int sig, struct sigaction *a)
+{
+	if (a->sa_mask & SIG_BIT(SIGSYS))
+		a->sa_flags |= SA_EXPOSE_TAGBITS_;
+	a->sa_mask &= ~SIG_BIT(SIGSYS);
+	if (a->sa_handler == SIG_DFL || a->sa_handler == SIG_IGN)
+		return;
+	a->sa_restorer = (__sigrestore_t)a->sa_handler;
+	a->sa_handler = (__sighandler_t)SHIM_ENTRY_HANDLER;
+	a->sa_flags |= SA_RESTORER;
+}
+
+static void unwrap(struct sigaction *a)
+{
+	if (a->sa_handler == (__sighandler_t)SHIM_ENTRY_HANDLER) {
+		a->sa_handler = (__sighandler_t)a->sa_restorer;
+		a->sa_restorer = (__sigrestore_t)SHIM_ENTRY_RESTORER;
+	}
+	if (a->sa_flags & SA_EXPOSE_TAGBITS_) {
+		a->sa_flags &= ~SA_EXPOSE_TAGBITS_;
+		a->sa_mask |= SIG_BIT(SIGSYS);
+	}
+}
+
+/* Of vpid 1 a default that would end it is kept as "ignored", and a note that it is none of the guest's. */
+static void default_of_init(int sig, struct sigaction *a)
+{
+	uint64_t bit = SIG_BIT(sig);
+
+	if (a->sa_handler == SIG_DFL && !(HARMLESS & bit)) {
+		a->sa_handler = SIG_IGN;
+		__atomic_or_fetch(&common()->init_default, bit, __ATOMIC_RELAXED);
+	} else {
+		__atomic_and_fetch(&common()->init_default, ~bit, __ATOMIC_RELAXED);
+	}
+}
+
+long actions_sigaction(const struct trap *t)
+{
+	int sig = (int)t->arg[0];
+	const struct sigaction *act = (const void *)t->arg[1];
+	struct sigaction *old = (void *)t->arg[2], a;
+	uint64_t ours = common()->init_default;
+	bool init;
+	long r;
+
+	if (act && !guest_readable(act, sizeof a))
+		return -EFAULT;
+	if (sig == SIGSYS && t->arg[3] == 8)
+		return sigsys_action(act, old);
+	init = sig > 0 && sig <= 64 && ids_is_init();
+	if (act) {
+		a = *act;
+		wrap(sig, &a);
+		if (init)
+			default_of_init(sig, &a);
+	}
+	r = CALL4(__NR_rt_sigaction, sig, act ? &a : 0, old, t->arg[3]);
+	if (r == 0 && old) {
+		unwrap(old);
+		if (init && old->sa_handler == SIG_IGN && (ours & SIG_BIT(sig)))
+			old->sa_handler = SIG_DFL;
+	}
+	return r;
+}
+
+/* A child of vpid 1 is an ordinary process: what was ignored in init's place is the default again. */
+void actions_for_child_of_init(void)
+{
+	uint64_t left = common()->init_default;
+	struct sigaction a = {.sa_handler = SIG_DFL};
+
+	for (int sig = 1; sig <= 64; sig++)
+		if (left & SIG_BIT(sig))
+			CALL4(__NR_rt_sigaction, sig, &a, 0, 8);
+}
+
+/* The frame's mask is the guest's, and becomes it again on return. */
+long actions_procmask(const struct trap *t)
+{
+	uint64_t *mask = (uint64_t *)&t->uc->uc_sigmask, set;
+	const uint64_t *want = (const void *)t->arg[1];
+
+	if (t->arg[3] != 8)
+		return -EINVAL;
+	if (want) {
+		if (!guest_readable(want, 8))
+			return -EFAULT;
+		set = *want & ~(SIG_BIT(SIGSYS) | SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
+		if (t->arg[0] < SIG_BLOCK || t->arg[0] > SIG_SETMASK)
+			return -EINVAL;
+	}
+	if (t->arg[2]) {
+		long r = CALL4(__NR_rt_sigprocmask, SIG_BLOCK, 0, t->arg[2], 8);
+		if (r < 0)
+			return r;
+	}
+	if (want)
+		*mask = t->arg[0] == SIG_BLOCK ? *mask | set : t->arg[0] == SIG_UNBLOCK ? *mask & ~set : set;
+	return 0;
+}
+
+/* ppoll, pselect6, epoll_pwait, epoll_pwait2, rt_sigsuspend: their masks lose SIGSYS. */
+long actions_masked_wait(struct trap *t)
+{
+	struct {
+		const uint64_t *set;
+		unsigned long size;
+	} packed;
+	uint64_t set;
+	const uint64_t *want;
+	int at = t->nr == __NR_rt_sigsuspend ? 0 : t->nr == __NR_ppoll ? 3 : t->nr == __NR_pselect6 ? 5 : 4;
+
+	if (t->nr == __NR_pselect6) {
+		if (!t->arg[5])
+			return trap_native(t);
+		if (!guest_readable((void *)t->arg[5], sizeof packed))
+			return -EFAULT;
+		__builtin_memcpy(&packed, (void *)t->arg[5], sizeof packed);
+		want = packed.set;
+	} else {
+		want = (const void *)t->arg[at];
+	}
+	if (!want)
+		return trap_native(t);
+	if (!guest_readable(want, 8))
+		return -EFAULT;
+	set = *want & ~SIG_BIT(SIGSYS);
+	if (t->nr == __NR_pselect6) {
+		packed.set = &set;
+		t->arg[5] = (long)&packed;
+	} else {
+		t->arg[at] = (long)&set;
+	}
+	return trap_native(t);
+}
+
+/* A SIGSYS of the guest's own: from its filter, or sent. */
+long actions_own_sigsys(siginfo_t *info, struct ucontext *uc)
+{
+	struct sigaction a = own()->action;
+	uint64_t set = SIG_BIT(SIGSYS);
+
+	if (a.sa_handler == SIG_IGN && info->si_code <= 0)
+		return 0;
+	if (a.sa_handler != SIG_DFL && a.sa_handler != SIG_IGN) {
+		shim_translate_info(info);
+		((void (*)(int, siginfo_t *, void *))(void *)a.sa_handler)(SIGSYS, info, uc);
+		return 0;
+	}
+	a = (struct sigaction){.sa_handler = SIG_DFL};
+	CALL4(__NR_rt_sigaction, SIGSYS, &a, 0, 8);
+	CALL4(__NR_rt_sigprocmask, SIG_UNBLOCK, &set, 0, 8);
+	CALL3(__NR_tgkill, CALL0(__NR_getpid), CALL0(__NR_gettid), SIGSYS);
+	return 0;
+}

@@ -1,0 +1,158 @@
+/* fork, vfork, clone, clone3. The call is not made here but on a trampoline (entry.S) after the frame of this signal is
+ * gone: parent and child may share the stack, and the child of vfork(2) would overwrite what its parent still needs. */
+#include "virtual/shim/map.h"
+#include "virtual/shim/trap.h"
+
+#include <linux/sched.h>
+
+extern const char shim_birth_entry[];
+
+#define SETTID (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID)
+
+static struct shim_birth *take_slot(void)
+{
+	struct shim_birth *all = common()->births;
+	unsigned first = (unsigned)CALL0(__NR_gettid);
+
+	for (unsigned i = 0; i < SHIM_BIRTHS; i++) {
+		struct shim_birth *b = &all[(first + i) % SHIM_BIRTHS];
+		uint32_t none = 0;
+		if (__atomic_compare_exchange_n(&b->users, &none, 2, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return b;
+	}
+	return 0;
+}
+
+/* Where the kernel would store a thread id and not mind whether it can (kernel/fork.c ignores put_user()). */
+static void store_tid(uint64_t where, int vpid)
+{
+	struct {
+		const void *at;
+		unsigned long len;
+	} from = {&vpid, sizeof vpid}, to = {(void *)where, sizeof vpid};
+
+	if (where)
+		shim_call(__NR_process_vm_writev, CALL0(__NR_getpid), (long)&from, 1, (long)&to, 1, 0);
+}
+
+/* All four calls as the arguments of clone3(2). -EINVAL, -E2BIG, -EFAULT as that. */
+static long arguments(const struct trap *t, struct clone_args *a, unsigned long *ret_size)
+{
+	unsigned long size = sizeof *a;
+
+	__builtin_memset(a, 0, sizeof *a);
+	if (t->nr == __NR_fork) {
+		a->exit_signal = SIGCHLD;
+	} else if (t->nr == __NR_vfork) {
+		a->flags = CLONE_VFORK | CLONE_VM;
+		a->exit_signal = SIGCHLD;
+	} else if (t->nr == __NR_clone) {
+		a->flags = (uint64_t)t->arg[0] & 0xffffff00u;
+		a->exit_signal = (uint64_t)t->arg[0] & 0xff;
+		a->parent_tid = (uint64_t)t->arg[2];
+		a->child_tid = (uint64_t)t->arg[3];
+	} else {
+		size = (unsigned long)t->arg[1];
+		if (size < CLONE_ARGS_SIZE_VER0)
+			return -EINVAL;
+		if (size > 4096)
+			return -E2BIG;
+		if (!guest_readable((void *)t->arg[0], size))
+			return -EFAULT;
+		for (unsigned long i = sizeof *a; i < size; i++)
+			if (((const char *)t->arg[0])[i])
+				return -E2BIG;
+		size = size < sizeof *a ? size : sizeof *a;
+		__builtin_memcpy(a, (void *)t->arg[0], size);
+	}
+	*ret_size = size;
+	return 0;
+}
+
+static void go(const struct trap *t, struct shim_birth *b, const struct clone_args *a, unsigned long size)
+{
+	struct sigcontext *m = (struct sigcontext *)&t->uc->uc_mcontext;
+
+	b->rip = m->rip;
+	b->r9 = m->r9;
+	b->rdi = m->rdi;
+	b->rsi = m->rsi;
+	m->rip = (uint64_t)shim_birth_entry;
+	m->r9 = (uint64_t)b;
+	m->rax = (uint64_t)t->nr;
+	if (t->nr == __NR_clone)
+		m->rdi &= ~(uint64_t)(SETTID | CLONE_UNTRACED);
+	if (t->nr == __NR_clone3) {
+		__builtin_memcpy(b->args, a, sizeof *a);
+		b->args[0] &= ~(uint64_t)(SETTID | CLONE_UNTRACED); /* flags */
+		m->rdi = (uint64_t)b->args;
+		m->rsi = size;
+	}
+}
+
+long births_begin(struct trap *t)
+{
+	struct clone_args a;
+	struct shim_birth *b;
+	unsigned long size;
+	long r = arguments(t, &a, &size);
+	int vpid;
+
+	if (r < 0)
+		return r;
+	/* Numbers inside numbers, or numbers of its own choice, are what virtual pids do not give. */
+	if ((a.flags & CLONE_NEWPID) || a.set_tid_size)
+		return -EPERM;
+	if (common()->dying)
+		return -ENOMEM;
+	vpid = map_reserve();
+	if (vpid < 0)
+		return vpid;
+	b = take_slot();
+	if (!b) {
+		map_cancel(vpid);
+		return -EAGAIN;
+	}
+	b->vpid = vpid;
+	b->child_tid = a.flags & CLONE_CHILD_SETTID ? a.child_tid : 0;
+	b->thread = !!(a.flags & CLONE_THREAD);
+	b->from_init = ids_is_init() && !(a.flags & CLONE_SIGHAND);
+	b->flags = ids_flags((int)CALL0(__NR_getpid)) & (TASK_NO_NEW_PRIVS | TASK_FILTERED | TASK_IN_PROC);
+	b->bound = 0;
+	if (a.flags & CLONE_PARENT_SETTID)
+		store_tid(a.parent_tid, vpid);
+	/* With shared memory somebody may look before the child has got as far as storing it. */
+	if ((a.flags & CLONE_VM) && b->child_tid) {
+		store_tid(b->child_tid, vpid);
+		b->child_tid = 0;
+	}
+	go(t, b, &a, size);
+	return 0;
+}
+
+/* Parent and child alike, whoever comes first makes the number known; both do before the guest sees it. What a
+ * late parent says is not needed when the child has spoken, and could be untrue by then. */
+long shim_born(long result, struct shim_birth *b)
+{
+	uint32_t flags = b->flags | (b->thread ? TASK_THREAD : 0);
+
+	if (result < 0) {
+		map_cancel(b->vpid);
+		b->users = 1;
+		return result;
+	}
+	if (result > 0) {
+		if (!__atomic_load_n(&b->bound, __ATOMIC_ACQUIRE))
+			map_bind((int)result, b->vpid, flags);
+		return b->vpid;
+	}
+	map_bind((int)CALL0(__NR_gettid), b->vpid, flags);
+	__atomic_store_n(&b->bound, 1, __ATOMIC_RELEASE);
+	if (common()->dying)
+		CALL1(__NR_exit_group, SIGKILL);
+	if (b->child_tid)
+		store_tid(b->child_tid, b->vpid);
+	if (b->from_init)
+		actions_for_child_of_init();
+	return 0;
+}

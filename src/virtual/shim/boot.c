@@ -1,0 +1,30 @@
+/* The first thing that runs in a new image: the text has been mapped by a call that the warden set up. */
+#include "virtual/shim/trap.h"
+
+#include <linux/mman.h>
+
+static void map_or_die(uint64_t at, uint64_t size, int flags, long fd, uint64_t offset)
+{
+	long r = shim_call(__NR_mmap, (long)at, (long)size, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE, fd,
+			   (long)offset);
+
+	if (r != (long)at)
+		CALL1(__NR_exit_group, 127);
+}
+
+void shim_boot(long fd)
+{
+	struct sigaction a = {
+		.sa_handler = (__sighandler_t)SHIM_ENTRY_SIGSYS,
+		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK | SA_RESTORER,
+		.sa_restorer = (__sigrestore_t)SHIM_ENTRY_RESTORER,
+	};
+	uint64_t set = SIG_BIT(SIGSYS);
+
+	map_or_die(SHIM_PRIVATE, SHIM_PRIVATE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	map_or_die(SHIM_COMMON, SHIM_COMMON_SIZE, MAP_SHARED, fd, SHIM_COMMON_AT);
+	map_or_die(SHIM_MAP, SHIM_MAP_SIZE, MAP_SHARED, fd, SHIM_MAP_AT);
+	CALL1(__NR_close, fd);
+	CALL4(__NR_rt_sigaction, SIGSYS, &a, 0, 8);
+	CALL4(__NR_rt_sigprocmask, SIG_UNBLOCK, &set, 0, 8);
+}

@@ -1,0 +1,142 @@
+/* The shim's fixed places (layout.h) and everything that cannot be said in C. */
+
+	.section .text.entry, "ax"
+	.globl shim_start
+shim_start:
+	/* +0x00: handler of SIGSYS: rdi signal, rsi siginfo, rdx ucontext; the stack is as after a call */
+	jmp	shim_sigsys
+	.balign 16
+	/* +0x10: after an exec: rsp points to { rip, rsp } of the new program, r8 is the memfd */
+	jmp	boot
+	.balign 16
+	/* +0x20: the restorer, with the very bytes that unwinders know as __restore_rt */
+	.globl shim_restorer
+shim_restorer:
+	mov	$15, %rax
+	syscall
+	.balign 16
+	/* +0x30: stands for every handler of the guest */
+	jmp	handler
+	.balign 16
+	/* +0x40: the gate: system calls from here are allowed */
+gate:
+	syscall
+	ret
+	.balign 16
+	/* +0x50: the gate of births; rax, arguments and r9 (struct shim_birth) are set */
+birth_gate:
+	syscall
+	jmp	born
+	.balign 16
+	/* +0x60: the bell: rings at the warden */
+bell:
+	syscall
+	ret
+	.balign 16
+	/* +0x70: void shim_boot(long memfd), for the process that is to become vpid 1 */
+	jmp	shim_boot
+	.balign 16
+
+/* long shim_call(long nr, long a, long b, long c, long d, long e, long f) */
+	.globl shim_call
+shim_call:
+	mov	%rdi, %rax
+	mov	%rsi, %rdi
+	mov	%rdx, %rsi
+	mov	%rcx, %rdx
+	mov	%r8, %r10
+	mov	%r9, %r8
+	mov	8(%rsp), %r9
+	jmp	gate
+
+/* long shim_bell(struct shim_request *) */
+	.globl shim_bell
+shim_bell:
+	mov	$39, %eax
+	jmp	bell
+
+/* Where the handler of SIGSYS sends a guest that gives birth: the frame of the signal is gone, the registers
+ * are the guest's but rax (the call), r9 (the slot) and perhaps rdi and rsi. */
+	.globl shim_birth_entry
+shim_birth_entry:
+	jmp	birth_gate
+
+/* In parent and child alike. What lies more than a red zone below the stack pointer is dead, in both. */
+born:
+	lea	-128(%rsp), %rsp
+	push	%rdi
+	push	%rsi
+	push	%rdx
+	push	%r8
+	push	%r9
+	push	%r10
+	push	%rbp
+	mov	%rsp, %rbp
+	and	$-16, %rsp
+	mov	%rax, %rdi
+	mov	%r9, %rsi
+	call	shim_born		/* rax: what the guest gets */
+	mov	%rbp, %rsp
+	pop	%rbp
+	pop	%r10
+	pop	%r9
+	pop	%r8
+	pop	%rdx
+	pop	%rsi
+	pop	%rdi
+	lea	128(%rsp), %rsp
+	mov	24(%r9), %rdi
+	mov	32(%r9), %rsi
+	mov	8(%r9), %r11
+	mov	16(%r9), %rcx
+	lock decl (%r9)
+	mov	%rcx, %r9
+	jmp	*%r11
+
+/* A new image: maps what it still lacks, then begins as the kernel meant it to. */
+boot:
+	mov	%rsp, %rbp
+	mov	%r8, %rdi
+	and	$-16, %rsp
+	call	shim_boot
+	mov	%rbp, %rsp
+	mov	(%rsp), %rcx
+	mov	8(%rsp), %rsp
+	xor	%eax, %eax
+	xor	%ebx, %ebx
+	xor	%edx, %edx
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%ebp, %ebp
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
+	mov	%rcx, %r11
+	xor	%ecx, %ecx
+	jmp	*%r11
+
+/* A signal for the guest: its handler travels where the kernel keeps the restorer (actions.c), and so lies
+ * on the stack as the return address. It gets the restorer that does the same in its place. */
+handler:
+	mov	%edi, %r13d		/* a handler's registers are nobody's: sigreturn brings back the guest's */
+	mov	%rsi, %r12
+	mov	%rdx, %rbx
+	mov	%rsi, %rdi
+	and	$-16, %rsp
+	call	shim_translate_info
+	mov	%r13d, %edi
+	mov	%r12, %rsi
+	mov	%rbx, %rdx
+	/* The ucontext lies right above the return address (struct rt_sigframe). */
+	lea	-8(%rbx), %rsp
+	mov	(%rsp), %r11
+	lea	shim_restorer(%rip), %rcx
+	mov	%rcx, (%rsp)
+	xor	%eax, %eax
+	jmp	*%r11
+
+	.section .note.GNU-stack, "", @progbits

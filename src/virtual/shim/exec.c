@@ -1,0 +1,36 @@
+/* execve(2) and execveat(2). Nothing of the shim outlives an exec but the filter, so the warden stands by for as long
+ * as it takes: it seizes the thread, and where the new image would begin, it has the shim mapped first. */
+#include "virtual/shim/trap.h"
+
+#include <linux/fcntl.h>
+
+#define AT_EACCESS_ 0x200
+
+/* Most of what fails, fails for reasons that can be seen ahead (a search along PATH): then nobody is bothered. */
+static long look_ahead(const struct trap *t)
+{
+	bool at = t->nr == __NR_execveat;
+	long dirfd = at ? t->arg[0] : AT_FDCWD, path = t->arg[at];
+	long flags = at ? t->arg[4] & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) : 0;
+	long r = CALL4(439 /* faccessat2 */, dirfd, path, 1 /* X_OK */, flags | AT_EACCESS_);
+
+	return r == -ENOSYS || r == -EPERM ? 0 : r;
+}
+
+long exec_begin(struct trap *t)
+{
+	struct shim_request q = {.ask = ASK_EXEC, .nr = (int32_t)t->nr};
+	long r = look_ahead(t), fd;
+
+	if (r < 0)
+		return r;
+	shim_bell(&q);
+	if (q.ret < 0)
+		return q.ret;
+	fd = q.ret;
+	r = trap_native(t);
+	CALL1(__NR_close, fd);
+	q.ask = ASK_EXEC_FAILED;
+	shim_bell(&q);
+	return r;
+}

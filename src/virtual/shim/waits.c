@@ -1,0 +1,30 @@
+/* wait4(2) and waitid(2): whom to wait for, and who it was. */
+#include "virtual/shim/trap.h"
+
+long waits_wait4(const struct trap *t)
+{
+	int who = (int)t->arg[0], host = who;
+	long r;
+
+	if (who > 0 && !(host = ids_host(who)))
+		return -ECHILD;
+	if (who < -1 && !(host = -ids_host(-who)))
+		return -ECHILD;
+	r = CALL4(__NR_wait4, host, t->arg[1], t->arg[2], t->arg[3]);
+	return r > 0 ? ids_guest((int)r) : r;
+}
+
+long waits_waitid(const struct trap *t)
+{
+	enum { ALL, PID, PGID, PIDFD };
+	int id = (int)t->arg[1];
+	siginfo_t *info = (void *)t->arg[2];
+	long r;
+
+	if ((t->arg[0] == PID || t->arg[0] == PGID) && id > 0 && !(id = ids_host(id)))
+		return -ECHILD;
+	r = CALL5(__NR_waitid, t->arg[0], id, info, t->arg[3], t->arg[4]);
+	if (r == 0 && info && info->si_signo)
+		info->si_pid = ids_guest(info->si_pid);
+	return r;
+}

@@ -1,0 +1,135 @@
+#include "virtual/warden.h"
+
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+int warden_hand_over(const struct warden *w, const struct bell *b, int fd, unsigned flags)
+{
+	struct seccomp_notif_addfd a = {.id = b->id, .srcfd = (uint32_t)fd, .newfd_flags = flags};
+	int r = ioctl(w->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &a);
+
+	return r < 0 ? -errno : r;
+}
+
+static void alive(struct bell *b)
+{
+	/* TODO identity */
+	b->q.ret = kill((pid_t)b->q.arg[0], 0) == 0;
+}
+
+static void answer(struct warden *w, struct bell *b)
+{
+	b->q.answer = ANSWER_DONE;
+	switch (b->q.ask) {
+	case ASK_EXEC:
+		warden_exec_ask(w, b);
+		break;
+	case ASK_EXEC_FAILED:
+		warden_exec_failed(w, b);
+		break;
+	case ASK_PATH:
+		warden_path(w, b);
+		break;
+	case ASK_ALIVE:
+		alive(b);
+		break;
+	default:
+		b->q.answer = ANSWER_NATIVE;
+		b->q.ret = -ENOSYS;
+	}
+}
+
+/* The question lies in the memory of the one who asks, who waits in the kernel meanwhile. */
+static void serve(struct warden *w)
+{
+	struct seccomp_notif n = {0};
+	struct seccomp_notif_resp resp = {0};
+	struct bell b = {0};
+	struct iovec ours = {&b.q, sizeof b.q}, theirs;
+
+	if (ioctl(w->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
+		return;
+	b.id = resp.id = n.id;
+	b.tid = hpid_of((pid_t)n.pid);
+	b.at = n.data.args[0];
+	theirs = (struct iovec){(void *)b.at, sizeof b.q};
+	if (process_vm_readv(b.tid.n, &ours, 1, &theirs, 1, 0) != sizeof b.q) {
+		resp.error = -EFAULT;
+	} else {
+		answer(w, &b);
+		if (process_vm_writev(b.tid.n, &ours, 1, &theirs, 1, 0) != sizeof b.q)
+			resp.error = -EFAULT;
+	}
+	ioctl(w->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
+}
+
+/* Whatever lives of the container has become our child by now, or is about to. */
+static void end_all(struct warden *w)
+{
+	siginfo_t si;
+	char path[64];
+
+	w->place.common->dying = 1;
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+	for (;;) {
+		_cleanup_free_ char *list = NULL;
+		char *at, *end;
+
+		memset(&si, 0, sizeof si);
+		if (fd_slurp_at(AT_FDCWD, path, &list, NULL) < 0)
+			break;
+		for (at = list; strtol(at, &end, 10) > 0; at = end)
+			kill((pid_t)strtol(at, NULL, 10), SIGKILL);
+		if (waitid(P_ALL, 0, &si, WEXITED | __WALL) < 0 && errno == ECHILD)
+			break;
+	}
+}
+
+static void reap(struct warden *w)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
+		if (pid == w->init.n && !WIFSTOPPED(status)) {
+			w->init_ended = true;
+			w->place.common->init_status = status;
+		} else {
+			warden_exec_stop(w, hpid_of(pid), status);
+		}
+	}
+}
+
+void warden_run(struct warden *w)
+{
+	struct pollfd p[2] = {{.fd = w->listener, .events = POLLIN}, {.fd = w->signals, .events = POLLIN}};
+
+	while (!w->init_ended) {
+		struct signalfd_siginfo si;
+
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[0].revents & POLLIN)
+			serve(w);
+		if (p[1].revents) {
+			if (read(w->signals, &si, sizeof si) == sizeof si)
+				reap(w);
+		}
+		if (p[0].revents & POLLHUP)
+			p[0].fd = -1;
+	}
+	end_all(w);
+	w->place.common->ended = 1;
+}

@@ -1,0 +1,49 @@
+#pragma once
+/* The warden: parent of vpid 1 and subreaper of the container, outside it. It answers the bell (layout.h), follows
+ * an exec for as long as that takes, and sees to it that nothing outlives vpid 1. One thread, one loop, because
+ * a ptracer is a thread. */
+#include "base/vec.h"
+#include "ids/ids.h"
+#include "virtual/place.h"
+
+struct seccomp_notif;
+
+/* A thread that we have seized because it is about to execute. */
+struct following {
+	struct hpid tid;
+	int memfd;   /* the memfd's number in it */
+	bool failed; /* it did not execute: let go of it at the next stop */
+};
+
+struct warden {
+	struct place place;
+	int memfd, listener;
+	int signals;              /* signalfd of SIGCHLD */
+	struct hpid init;
+	bool init_ended;
+	VEC(struct following) followed;
+};
+
+/* Serves until the container has ended; then common->ended is set. err-less: what fails concerns one call and is
+ * its answer. */
+void warden_run(struct warden *w);
+
+/* --- the parts, by file --- */
+
+/* A question: who asks, what, and the answer to be. */
+struct bell {
+	uint64_t id;          /* of the notification */
+	struct hpid tid;
+	uint64_t at;          /* of q in its memory */
+	struct shim_request q;
+};
+
+void warden_exec_ask(struct warden *w, struct bell *b);
+void warden_exec_failed(struct warden *w, struct bell *b);
+/* A stop of a thread we follow. */
+void warden_exec_stop(struct warden *w, struct hpid tid, int status);
+void warden_path(struct warden *w, struct bell *b);
+
+/* Puts a copy of fd into the caller's descriptor table; its number there, or -errno. flags: O_CLOEXEC.
+ * seccomp_unotify(2), SECCOMP_IOCTL_NOTIF_ADDFD. */
+int warden_hand_over(const struct warden *w, const struct bell *b, int fd, unsigned flags);
