@@ -67,9 +67,6 @@ static int run(struct cli *c, int argc, char **argv)
 		optind++;
 	if (optind == argc)
 		cli_usage(c, "the command to run in '%s' is missing", o.name);
-	if (o.pids == PIDSPACE_VIRTUAL)
-		return cli_error("E_NOT_SUPPORTED", "cannot run '%s' with --pids=virtual: this version has "
-				 "PID namespaces only, use --pids=space", o.name);
 	if (o.terminal && !o.detach && !isatty(0))
 		return cli_error("E_TERMINAL", "cannot give '%s' a terminal: standard input is none; "
 				 "leave -t out, or add -d", o.name);

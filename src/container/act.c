@@ -1,5 +1,4 @@
 /* Signals, pause, the end and what is left after it. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,11 +13,11 @@
 
 /* --- kill --- */
 
-static int kill_one(const struct entry *e, const struct space *s, struct vpid pid, int sig,
+static int kill_one(const struct entry *e, const struct pids *p, struct vpid pid, int sig,
 		    struct pidspace_error *err)
 {
 	struct task_ref ref;
-	int r = space_ref(s, pid, &ref);
+	int r = pids_ref(p, pid, &ref);
 
 	if (r >= 0) {
 		r = task_ref_kill(&ref, sig);
@@ -30,81 +29,73 @@ static int kill_one(const struct entry *e, const struct space *s, struct vpid pi
 	return r < 0 ? error_sys(err, r, "cannot signal %s:%d", e->record.name, pid.n) : 0;
 }
 
-struct seen {
-	VEC(pid_t) pids;
+struct sweep {
+	const struct entry *e;
+	const struct pids *p;
+	int sig, n; /* signalled in this look */
+	VEC(pid_t) seen;
 };
 
-static bool seen_before(const struct seen *s, pid_t pid)
+static int signal_new(void *arg, struct vpid pid)
 {
-	vec_each(p, &s->pids)
-		if (*p == pid)
-			return true;
-	return false;
-}
+	struct sweep *w = arg;
+	pid_t *at;
 
-/* One look through the container's processes: signals those not yet signalled. Returns how many. */
-static int sweep(const struct entry *e, const struct space *s, int sig, struct seen *seen)
-{
-	int fd = openat(s->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *d;
-
-	if (!dir)
-		return -errno;
-	while ((d = readdir(dir))) {
-		pid_t pid = atoi(d->d_name), *at;
-
-		/* init last: its death would take the others along with SIGKILL */
-		if (pid <= 1 || seen_before(seen, pid))
-			continue;
-		at = vec_push(&seen->pids);
-		if (!at)
-			break;
-		*at = pid;
-		n += kill_one(e, s, vpid_of(pid), sig, NULL) == 0;
-	}
-	closedir(dir);
-	return n;
+	if (pid.n <= 1) /* init last: its death would take the others along with SIGKILL */
+		return 0;
+	vec_each(s, &w->seen)
+		if (*s == pid.n)
+			return 0;
+	at = vec_push(&w->seen);
+	if (!at)
+		return -ENOMEM;
+	*at = pid.n;
+	w->n += kill_one(w->e, w->p, pid, w->sig, NULL) == 0;
+	return 0;
 }
 
 /* Processes may fork meanwhile, so it looks again until it finds no new one. */
 static int kill_all(struct entry *e, int sig, struct pidspace_error *err)
 {
-	struct seen seen = {0};
-	struct space s;
-	int r = entry_space(e, &s, err);
+	struct pids p;
+	struct sweep w = {.e = e, .p = &p, .sig = sig};
+	int r = entry_pids(e, &p, err);
 
 	if (r < 0)
 		return r;
-	for (int i = 0; i < 100 && (r = sweep(e, &s, sig, &seen)) > 0; i++)
-		;
+	for (int i = 0; i < 100; i++) {
+		w.n = 0;
+		r = pids_each(&p, signal_new, &w);
+		if (r < 0 || w.n == 0)
+			break;
+	}
 	if (r >= 0)
-		r = task_ref_kill(&s.init, sig);
+		r = task_ref_kill(pids_init(&p), sig);
 	/* without its children it may have ended by itself already */
-	if (r == -ESRCH && seen.pids.n)
+	if (r == -ESRCH && w.seen.n)
 		r = 0;
-	vec_free(&seen.pids);
-	space_done(&s);
+	vec_free(&w.seen);
+	pids_done(&p);
 	return r < 0 ? error_sys(err, r, "cannot signal all of container %s", e->record.name) : 0;
 }
 
 static int kill_some(struct entry *e, int sig, const pid_t *pids, size_t n, struct pidspace_error *err)
 {
-	struct space s;
-	int r = entry_attach(e, &s, err), first = 0;
+	struct pids p;
+	int r = entry_attach(e, &p, err), first = 0;
 
 	if (r < 0)
 		return r;
 	if (n == 0) {
-		first = task_ref_kill(&s.init, sig);
+		first = task_ref_kill(pids_init(&p), sig);
 		if (first < 0)
 			error_sys(err, first, "cannot signal container %s", e->record.name);
 	}
 	for (size_t i = 0; i < n; i++) {
-		r = kill_one(e, &s, vpid_of(pids[i]), sig, first < 0 ? NULL : err);
+		r = kill_one(e, &p, vpid_of(pids[i]), sig, first < 0 ? NULL : err);
 		first = first < 0 ? first : r;
 	}
-	space_done(&s);
+	pids_done(&p);
 	return first;
 }
 
@@ -240,8 +231,8 @@ static int end_by_force(struct pidspace *p, struct entry *e, struct pidspace_err
 {
 	struct pidspace_error ignored;
 	_cleanup_close_ int sock = entry_connect(e);
-	struct space s;
-	int status, r = entry_attach(e, &s, err);
+	struct pids pids;
+	int status, r = entry_attach(e, &pids, err);
 
 	if (r == -ESRCH)
 		return 0;
@@ -252,10 +243,10 @@ static int end_by_force(struct pidspace *p, struct entry *e, struct pidspace_err
 
 		control_ask(sock, &q, NULL, NULL, NULL, NULL, NULL, 0);
 	}
-	r = task_ref_kill(&s.init, SIGKILL);
+	r = task_ref_kill(pids_init(&pids), SIGKILL);
 	if (r == 0 || r == -ESRCH)
-		r = task_ref_wait_exit(&s.init, 10000);
-	space_done(&s);
+		r = task_ref_wait_exit(pids_init(&pids), 10000);
+	pids_done(&pids);
 	if (r < 0)
 		return error_sys(err, r, "cannot end container %s", e->record.name);
 	if (sock >= 0) {

@@ -26,6 +26,11 @@ void control_message_done(struct control_message *m)
 
 int control_listen(int dir_fd)
 {
+	return control_listen_at(dir_fd, "control.sock");
+}
+
+int control_listen_at(int dir_fd, const char *name)
+{
 	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 
@@ -34,8 +39,8 @@ int control_listen(int dir_fd)
 	/* Linux gives the socket file the mode of the socket's inode, less the umask (unix(7)). */
 	if (fchmod(sock, 0600) < 0)
 		return -errno;
-	unlinkat(dir_fd, "control.sock", 0);
-	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/control.sock", dir_fd);
+	unlinkat(dir_fd, name, 0);
+	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/%s", dir_fd, name);
 	if (bind(sock, (struct sockaddr *)&a, sizeof a) < 0 || listen(sock, 64) < 0)
 		return -errno;
 	return fd_take(&sock);

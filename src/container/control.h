@@ -64,6 +64,8 @@ void control_message_done(struct control_message *m);
 
 /* A listening socket in dir_fd, mode 0600. -errno. */
 int control_listen(int dir_fd);
+/* The same under another name. */
+int control_listen_at(int dir_fd, const char *name);
 /* Is the other side ours or root's? */
 bool control_peer_allowed(int sock);
 

@@ -35,6 +35,8 @@ static int open_terminal(struct launch *l, struct pidspace_error *err)
 {
 	int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
 
+	if (master < 0) /* the host's own: its ptmx is only opened by this name */
+		master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (master < 0 || unlockpt(master) < 0)
 		return error_sys(err, -errno, "cannot make a terminal in the container");
 	/* With O_CLOEXEC the description itself would keep that flag, and fdinfo show it for every

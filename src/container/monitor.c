@@ -13,12 +13,13 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "container/orphan.h"
+#include "container/spawner.h"
 
 void monitor_init(struct monitor *m, struct entry *e)
 {
 	*m = (struct monitor){
 		.entry = e,
-		.space = {.init = TASK_REF_EMPTY, .proc_fd = -1, .pidns_fd = -1, .userns_fd = -1},
+		.pids = PIDS_EMPTY,
 		.signals.fd = -1,
 		.listen_fd = -1,
 		.log_fd = -1,
@@ -83,7 +84,7 @@ static pid_t parent_of(const struct space *s, const char *pid)
 
 int monitor_find_furthers(struct monitor *m)
 {
-	int fd = openat(m->space.proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	int fd = openat(m->pids.space.proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *d;
 
@@ -94,12 +95,12 @@ int monitor_find_furthers(struct monitor *m)
 		struct task_ref ref;
 		pid_t pid = atoi(d->d_name);
 
-		if (pid <= 1 || parent_of(&m->space, d->d_name) != 0 ||
-		    space_ref(&m->space, vpid_of(pid), &ref) < 0)
+		if (pid <= 1 || parent_of(&m->pids.space, d->d_name) != 0 ||
+		    space_ref(&m->pids.space, vpid_of(pid), &ref) < 0)
 			continue;
 		f = vec_push(&m->furthers);
 		if (f)
-			*f = (struct further){.ref = ref, .client = -1};
+			*f = (struct further){.ref = ref, .client = -1, .spawner = -1};
 		else
 			r = -ENOMEM;
 	}
@@ -109,26 +110,50 @@ int monitor_find_furthers(struct monitor *m)
 
 /* --- ends --- */
 
+/* The warden says how vpid 1 ended, and goes once nothing is left. Without its word nobody knows, and what it had in its
+ * keeping must not go on. */
+static int end_of_virtual(struct monitor *m)
+{
+	struct virtual_pids *v = &m->pids.virtual;
+	int status = -1;
+
+	if (m->init_is_child)
+		waitpid(v->warden.host.n, NULL, __WALL);
+	if (!virtual_ended(v, &status)) {
+		virtual_kill(v);
+		return -1;
+	}
+	return status;
+}
+
 static void note_end(struct monitor *m)
 {
 	m->ended = true;
-	if (!m->init_is_child)
-		m->exit_status = orphan_status(&m->space.init);
-	else if (waitpid(m->space.init.host.n, &m->exit_status, __WALL) < 0)
+	if (m->pids.kind == PIDSPACE_VIRTUAL)
+		m->exit_status = end_of_virtual(m);
+	else if (!m->init_is_child)
+		m->exit_status = orphan_status(&m->pids.space.init);
+	else if (waitpid(m->pids.space.init.host.n, &m->exit_status, __WALL) < 0)
 		m->exit_status = -1;
 	/* The namespace is empty now; what is stopped under us is dead too. */
 	freeze_release(m->frozen);
 	m->frozen = NULL;
 }
 
+static int end_of_further(struct further *f)
+{
+	int status = -1;
+
+	if (f->spawner >= 0)
+		return spawner_await(f->spawner);
+	return waitpid(f->ref.host.n, &status, __WALL) < 0 ? -1 : status;
+}
+
 static void finish_further(struct further *f)
 {
-	struct control_reply reply = {.type = CONTROL_DONE};
-	int status = 0;
+	struct control_reply reply = {.type = CONTROL_DONE, .wait_status = end_of_further(f)};
 
-	if (waitpid(f->ref.host.n, &status, __WALL) < 0)
-		status = -1;
-	reply.wait_status = status;
+	fd_closep(&f->spawner);
 	control_reply(f->client, &reply, NULL, 0);
 	fd_closep(&f->client);
 	task_ref_done(&f->ref);
@@ -140,7 +165,7 @@ static void look_after_paused(struct monitor *m)
 {
 	char buf[8];
 
-	if (!m->frozen || readlinkat(m->space.proc_fd, "1/exe", buf, sizeof buf) >= 0)
+	if (!m->frozen || m->pids.kind == PIDSPACE_VIRTUAL || readlinkat(m->pids.space.proc_fd, "1/exe", buf, sizeof buf) >= 0)
 		return;
 	freeze_kill(m->frozen, NULL);
 	freeze_release(m->frozen);
@@ -157,7 +182,7 @@ static void handle_signals(struct monitor *m)
 		else if (sig == SIGWINCH && m->session.terminal)
 			session_resize(&m->session);
 		else if (signals_pass_on(sig))
-			task_ref_kill(&m->space.init, sig);
+			task_ref_kill(pids_init(&m->pids), sig);
 	}
 }
 
@@ -205,6 +230,17 @@ static void sweep(struct monitor *m)
 	m->furthers.n = n;
 }
 
+/* Readable when all is over. */
+static int end_fd(const struct monitor *m)
+{
+	return m->pids.kind == PIDSPACE_VIRTUAL ? m->pids.virtual.warden.pidfd : m->pids.space.init.pidfd;
+}
+
+static int further_fd(const struct further *f)
+{
+	return f->spawner >= 0 ? f->spawner : f->ref.pidfd;
+}
+
 static int step(struct monitor *m)
 {
 	size_t n_clients = m->clients.n, n_furthers = m->furthers.n, n = 0, first;
@@ -213,13 +249,13 @@ static int step(struct monitor *m)
 
 	if (!p)
 		return -ENOMEM;
-	p[n++] = (struct pollfd){.fd = m->space.init.pidfd, .events = POLLIN};
+	p[n++] = (struct pollfd){.fd = end_fd(m), .events = POLLIN};
 	p[n++] = (struct pollfd){.fd = m->signals.fd, .events = POLLIN};
 	p[n++] = (struct pollfd){.fd = m->listen_fd, .events = POLLIN};
 	for (size_t i = 0; i < n_clients; i++)
 		p[n++] = (struct pollfd){.fd = m->clients.at[i].fd, .events = POLLIN};
 	for (size_t i = 0; i < n_furthers; i++)
-		p[n++] = (struct pollfd){.fd = m->furthers.at[i].ref.pidfd, .events = POLLIN};
+		p[n++] = (struct pollfd){.fd = further_fd(&m->furthers.at[i]), .events = POLLIN};
 	first = n;
 	n += relay_poll(&m->session.relay, p + n);
 	if (poll(p, n, -1) < 0) {
@@ -257,9 +293,10 @@ static void dismiss(struct monitor *m)
 		reply.error = err;
 	}
 	vec_each(f, &m->furthers) {
-		waitpid(f->ref.host.n, &reply.wait_status, __WALL);
+		reply.wait_status = end_of_further(f);
 		control_reply(f->client, &reply, NULL, 0);
 		fd_closep(&f->client);
+		fd_closep(&f->spawner);
 		task_ref_done(&f->ref);
 	}
 	reply.wait_status = m->exit_status;
@@ -297,7 +334,7 @@ static void close_all(struct monitor *m)
 	vec_free(&m->externals);
 	vec_free(&m->clients);
 	vec_free(&m->furthers);
-	space_done(&m->space);
+	pids_done(&m->pids);
 	signals_close(&m->signals);
 }
 
@@ -313,9 +350,11 @@ void monitor_run(struct monitor *m)
 
 void monitor_abandon(struct monitor *m)
 {
-	if (m->space.init.pidfd >= 0) {
-		task_ref_kill(&m->space.init, SIGKILL);
-		waitpid(m->space.init.host.n, NULL, __WALL);
+	struct task_ref *init = pids_init(&m->pids);
+
+	if (init->pidfd >= 0) {
+		task_ref_kill(init, SIGKILL);
+		waitpid(m->pids.kind == PIDSPACE_VIRTUAL ? m->pids.virtual.warden.host.n : init->host.n, NULL, __WALL);
 	}
 	session_close(&m->session);
 	entry_remove(m->entry);

@@ -17,12 +17,13 @@ struct client {
 struct further {
 	struct task_ref ref;
 	int client;     /* its connection; -1: detached or gone */
+	int spawner;    /* the connection to its parent (spawner.h), which tells its end; -1: it is our child */
 };
 
 struct monitor {
 	struct entry *entry;
-	struct space space;
-	bool init_is_child;   /* else adopted */
+	struct pids pids;
+	bool init_is_child;   /* else adopted; of virtual pids: the warden is */
 	bool foreground;
 	struct signals signals;
 	struct session session;

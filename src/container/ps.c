@@ -1,9 +1,7 @@
 /* What runs in a container, and its pids on both sides. Read through the container's own procfs, so
  * every number is the container's already; the host's come from the kernel, one ioctl a task. Tasks come
  * and go while they are read: one that vanishes at whatever point is left out. */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +14,7 @@
 #include "kernel/proc_stat.h"
 
 struct reading {
-	struct space space;
+	struct pids pids;
 	const char *name;
 	bool threads;
 	int64_t boot_ns; /* CLOCK_REALTIME when CLOCK_BOOTTIME was 0 */
@@ -48,9 +46,9 @@ static void reading_init(struct reading *r, const char *name, bool threads)
 
 /* Arguments are separated, and normally ended, by NUL; a program may have put anything else there
  * (setproctitle). Kernel tasks and zombies have none. */
-static void read_command(const struct reading *r, pid_t pid, struct pidspace_task *t)
+static void read_command(const struct pids_proc *at, struct pidspace_task *t)
 {
-	ssize_t n = proc_read_file(r->space.proc_fd, pid, 0, "cmdline", t->command, sizeof t->command);
+	ssize_t n = proc_read_file(at->dir, at->number, 0, "cmdline", t->command, sizeof t->command);
 
 	while (n > 0 && t->command[n - 1] == 0)
 		n--;
@@ -61,20 +59,34 @@ static void read_command(const struct reading *r, pid_t pid, struct pidspace_tas
 		snprintf(t->command, sizeof t->command, "[%s]", t->comm);
 }
 
+static int read_owner(const struct pids_proc *at, struct pidspace_task *t)
+{
+	struct proc_status status;
+	int r = proc_status_read(at->dir, at->number, 0, &status);
+
+	if (r < 0)
+		return r;
+	t->uid = status.uid[1];
+	proc_status_done(&status);
+	return 0;
+}
+
 /* One task, tid 0: the process. Returns -ESRCH when it is gone. */
-static int read_task(const struct reading *r, pid_t pid, pid_t tid, struct pidspace_task *t)
+static int read_task(const struct reading *r, struct vpid pid, struct vpid tid, struct pidspace_task *t)
 {
 	struct proc_stat stat;
-	struct proc_status status;
+	struct pids_proc at;
 	struct hpid host;
-	int n = proc_stat_read(r->space.proc_fd, pid, tid, &stat);
+	int n = pids_stat(&r->pids, pid, tid, &stat);
 
 	if (n >= 0)
-		n = proc_status_read(r->space.proc_fd, pid, tid, &status);
+		n = pids_proc(&r->pids, tid.n ? tid : pid, &at);
+	if (n >= 0)
+		n = read_owner(&at, t);
 	if (n < 0)
 		return n;
-	t->pid = tid ? tid : pid;
-	t->tgid = pid;
+	t->pid = tid.n ? tid.n : pid.n;
+	t->tgid = pid.n;
 	t->ppid = stat.ppid;
 	t->pgid = stat.pgid;
 	t->sid = stat.sid;
@@ -83,18 +95,16 @@ static int read_task(const struct reading *r, pid_t pid, pid_t tid, struct pidsp
 	t->rss_bytes = stat.rss_pages * r->page_bytes;
 	t->start_ns = r->boot_ns + (int64_t)(stat.start_ticks * r->tick_ns);
 	t->threads = (uint32_t)stat.threads;
-	t->uid = status.uid[1];
-	proc_status_done(&status);
 	snprintf(t->comm, sizeof t->comm, "%.63s", stat.comm);
 	snprintf(t->container, sizeof t->container, "%s", r->name);
-	n = space_to_host(&r->space, vpid_of(t->pid), &host);
+	n = pids_to_host(&r->pids, vpid_of(t->pid), &host);
 	t->host_pid = n < 0 ? 0 : host.n;
-	read_command(r, pid, t);
+	read_command(&at, t);
 	return n;
 }
 
 /* A new last element for it, unless it is gone. */
-static int add_task(struct reading *r, pid_t pid, pid_t tid)
+static int add_task(struct reading *r, struct vpid pid, struct vpid tid)
 {
 	struct pidspace_task *t = vec_push(&r->tasks);
 	int n;
@@ -107,36 +117,28 @@ static int add_task(struct reading *r, pid_t pid, pid_t tid)
 	return n == -ESRCH ? 0 : n;
 }
 
-/* Calls add(r, pid, id) for every number in the directory; its end is also where it vanishes. */
-static int each_number(struct reading *r, int fd, pid_t pid, int (*add)(struct reading *, pid_t, pid_t))
-{
-	struct dirent *d;
-	DIR *dir = fdopendir(fd);
-	int n = 0;
+struct process {
+	struct reading *r;
+	struct vpid pid;
+};
 
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while (n >= 0 && (d = readdir(dir)))
-		if (d->d_name[0] >= '1' && d->d_name[0] <= '9')
-			n = add(r, pid, atoi(d->d_name));
-	closedir(dir);
-	return n;
+static int add_thread(void *arg, struct vpid tid)
+{
+	struct process *p = arg;
+
+	return add_task(p->r, p->pid, tid);
 }
 
-static int add_process(struct reading *r, pid_t unused, pid_t pid)
+static int add_process(void *arg, struct vpid pid)
 {
-	char path[32];
-	int fd;
+	struct reading *r = arg;
+	struct process p = {r, pid};
+	int n;
 
 	if (!r->threads)
-		return add_task(r, pid, 0);
-	snprintf(path, sizeof path, "%d/task", pid);
-	fd = openat(r->space.proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT || errno == ESRCH ? 0 : -errno;
-	return each_number(r, fd, pid, add_task);
+		return add_task(r, pid, vpid_of(0));
+	n = pids_each_thread(&r->pids, pid, add_thread, &p);
+	return n == -ESRCH ? 0 : n;
 }
 
 static int by_pid(const void *pa, const void *pb)
@@ -153,18 +155,17 @@ int pidspace_ps(struct pidspace *p, const char *name, bool threads, struct pidsp
 {
 	struct entry *e;
 	struct reading r;
-	int fd, n = entry_open(p, name, &e, err);
+	int n = entry_open(p, name, &e, err);
 
 	if (n < 0)
 		return n;
 	reading_init(&r, name, threads);
-	n = entry_space(e, &r.space, err);
+	n = entry_pids(e, &r.pids, err);
 	entry_free(e);
 	if (n < 0)
 		return n;
-	fd = openat(r.space.proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = fd < 0 ? -errno : each_number(&r, fd, 0, add_process);
-	space_done(&r.space);
+	n = pids_each(&r.pids, add_process, &r);
+	pids_done(&r.pids);
 	if (n < 0) {
 		vec_free(&r.tasks);
 		return error_sys(err, n, "cannot read the processes of container %s", name);
@@ -180,7 +181,7 @@ int pidspace_host_pid(struct pidspace *p, const char *name, pid_t pid, pid_t *re
 		      struct pidspace_error *err)
 {
 	struct entry *e;
-	struct space s;
+	struct pids s;
 	struct hpid host;
 	int n = entry_open(p, name, &e, err);
 
@@ -190,8 +191,8 @@ int pidspace_host_pid(struct pidspace *p, const char *name, pid_t pid, pid_t *re
 	entry_free(e);
 	if (n < 0)
 		return n;
-	n = space_to_host(&s, vpid_of(pid), &host);
-	space_done(&s);
+	n = pids_to_host(&s, vpid_of(pid), &host);
+	pids_done(&s);
 	if (n == -ESRCH)
 		return error_set(err, n, "E_NO_SUCH_PID", "container %s has no process %d", name, pid);
 	if (n < 0)
@@ -212,12 +213,12 @@ int pidspace_guest_pid(struct pidspace *p, pid_t host_pid, char **ret_name, pid_
 	if (n < 0)
 		return n;
 	for (size_t i = 0; i < n_list && !name; i++) {
-		struct space s;
+		struct pids s;
 		if (entry_attach(list[i], &s, NULL) < 0) /* it has ended */
 			continue;
-		if (space_to_guest(&s, hpid_of(host_pid), &pid) == 0)
+		if (pids_to_guest(&s, hpid_of(host_pid), &pid) == 0)
 			name = strdup(list[i]->record.name);
-		space_done(&s);
+		pids_done(&s);
 	}
 	entry_list_free(list);
 	if (!name)

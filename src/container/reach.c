@@ -22,7 +22,7 @@ static int adopt(struct monitor *m, struct pidspace_error *err)
 
 	if (e < 0)
 		return error_sys(err, e, "cannot become the monitor of container %s", r->name);
-	e = entry_space(m->entry, &m->space, err);
+	e = entry_pids(m->entry, &m->pids, err);
 	if (e >= 0)
 		e = monitor_open(m, err);
 	if (e >= 0 && r->detached) {

@@ -82,6 +82,7 @@ static int parse(struct record *r, struct json_object *o)
 	r->init = hpid_of((pid_t)get_int(o, "init_host_pid"));
 	r->init_start = (uint64_t)get_int(o, "init_start");
 	r->pidns_ino = (uint64_t)get_int(o, "pidns_ino");
+	r->warden = hpid_of((pid_t)get_int(o, "warden_host_pid"));
 	r->created_ns = get_int(o, "created_ns");
 	r->exit_status = (int)get_int(o, "exit_status");
 	r->detached = get_int(o, "detached");
@@ -149,6 +150,8 @@ int record_save(const struct record *r, int dir_fd)
 	add_int(o, "init_host_pid", r->init.n);
 	add_int(o, "init_start", (int64_t)r->init_start);
 	add_int(o, "pidns_ino", (int64_t)r->pidns_ino);
+	if (r->warden.n)
+		add_int(o, "warden_host_pid", r->warden.n);
 	add_int(o, "created_ns", r->created_ns);
 	add_int(o, "exit_status", r->exit_status);
 	add_bool(o, "detached", r->detached);

@@ -150,13 +150,23 @@ static bool init_lives(const struct record *r)
 	return same;
 }
 
-int entry_identify(struct entry *e, const struct space *s, struct pidspace_error *err)
+static uint64_t pidns_of(struct hpid pid)
 {
-	int r = start_time(s->init.host, &e->record.init_start);
+	char path[64];
+	struct stat st;
 
-	e->record.init = s->init.host;
-	e->record.pidns_ino = s->pidns_ino;
-	return r < 0 ? error_sys(err, r, "cannot read the start time of process %d", s->init.host.n) : 0;
+	snprintf(path, sizeof path, "/proc/%d/ns/pid", pid.n);
+	return stat(path, &st) < 0 ? 0 : st.st_ino;
+}
+
+int entry_identify(struct entry *e, struct hpid init, struct hpid warden, struct pidspace_error *err)
+{
+	int r = start_time(init, &e->record.init_start);
+
+	e->record.init = init;
+	e->record.pidns_ino = pidns_of(init);
+	e->record.warden = warden;
+	return r < 0 ? error_sys(err, r, "cannot read the start time of process %d", init.n) : 0;
 }
 
 static void refresh(struct entry *e)
@@ -252,43 +262,64 @@ int entry_list(struct pidspace *p, struct entry ***ret, size_t *ret_n, struct pi
 
 /* --- reaching the container --- */
 
-static int check_space(struct entry *e, struct space *s, int r, struct pidspace_error *err)
+static int reach_virtual(struct entry *e, struct pids *ret, struct pidspace_error *err)
 {
-	if (r >= 0 && s->pidns_ino != e->record.pidns_ino) {
-		space_done(s);
+	struct virtual_pids v;
+	int r = virtual_attach(&v, e->record.init, e->record.warden, err);
+
+	if (r < 0)
+		return r;
+	pids_take_virtual(ret, &v);
+	return 0;
+}
+
+static int reach_space(struct entry *e, struct pids *ret, bool read, struct pidspace_error *err)
+{
+	int r;
+
+	*ret = PIDS_EMPTY;
+	r = read ? space_adopt(&ret->space, e->record.init, err) : space_attach(&ret->space, e->record.init, err);
+	if (r >= 0 && ret->space.pidns_ino != e->record.pidns_ino) {
+		space_done(&ret->space);
 		r = error_set(err, -ESRCH, "E_STOPPED", "its init is gone");
 	}
+	return r;
+}
+
+static int reach_pids(struct entry *e, struct pids *ret, bool read, struct pidspace_error *err)
+{
+	int r;
+
+	if (e->record.state == PIDSPACE_STOPPED)
+		return error_set(err, -ESRCH, "E_STOPPED", "container %s has ended", e->record.name);
+	r = e->record.pids == PIDSPACE_VIRTUAL ? reach_virtual(e, ret, err) : reach_space(e, ret, read, err);
 	return r < 0 ? error_add(err, r, "container %s", e->record.name) : 0;
 }
 
-static int refuse_stopped(struct entry *e, struct pidspace_error *err)
+int entry_pids(struct entry *e, struct pids *ret, struct pidspace_error *err)
 {
-	return error_set(err, -ESRCH, "E_STOPPED", "container %s has ended", e->record.name);
+	return reach_pids(e, ret, true, err);
 }
 
-int entry_space(struct entry *e, struct space *ret, struct pidspace_error *err)
+int entry_attach(struct entry *e, struct pids *ret, struct pidspace_error *err)
 {
-	if (e->record.state == PIDSPACE_STOPPED)
-		return refuse_stopped(e, err);
-	return check_space(e, ret, space_adopt(ret, e->record.init, err), err);
-}
-
-int entry_attach(struct entry *e, struct space *ret, struct pidspace_error *err)
-{
-	if (e->record.state == PIDSPACE_STOPPED)
-		return refuse_stopped(e, err);
-	return check_space(e, ret, space_attach(ret, e->record.init, err), err);
+	return reach_pids(e, ret, false, err);
 }
 
 /* sun_path is short, so the socket is reached through the directory's descriptor. */
 int entry_connect(struct entry *e)
+{
+	return entry_connect_to(e, "control.sock");
+}
+
+int entry_connect_to(struct entry *e, const char *name)
 {
 	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 
 	if (sock < 0)
 		return -errno;
-	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/control.sock", e->dir_fd);
+	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/%s", e->dir_fd, name);
 	if (connect(sock, (struct sockaddr *)&a, sizeof a) < 0)
 		return errno == ENOENT ? -ECONNREFUSED : -errno;
 	return fd_take(&sock);
@@ -334,7 +365,7 @@ static void new_id(char id[40])
 /* Moved aside first, so that nobody meets half an entry. */
 static int remove_dir(struct pidspace *p, const char *name, int dir_fd, const char *id)
 {
-	static const char *const files[] = {"state.json", "state.json.new", "control.sock", "log"};
+	static const char *const files[] = {"state.json", "state.json.new", "control.sock", "spawn.sock", "log"};
 	char aside[64];
 
 	snprintf(aside, sizeof aside, ".gone-%s", id);

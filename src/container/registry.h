@@ -13,7 +13,7 @@
 
 #include <pidspace/pidspace.h>
 
-#include "space/space.h"
+#include "container/pids.h"
 
 struct pidspace {
 	char *dir;  /* absolute path of the state directory */
@@ -28,6 +28,7 @@ struct record {
 	struct hpid init;        /* host number of vpid 1; valid while running */
 	uint64_t init_start;     /* field 22 of /proc/PID/stat, clock ticks after boot */
 	uint64_t pidns_ino;
+	struct hpid warden;      /* of virtual pids (virtual/warden.h); 0 */
 	int64_t created_ns;      /* CLOCK_REALTIME */
 	int exit_status;         /* wait status once stopped; -1: nobody saw it */
 	bool detached, terminal, remove, init_wrapper, user_namespace, map_root;
@@ -55,12 +56,12 @@ void entry_free(struct entry *e); /* NULL is fine; the container is untouched */
 int entry_list(struct pidspace *p, struct entry ***ret, size_t *ret_n, struct pidspace_error *err);
 void entry_list_free(struct entry **list);
 
-/* Reaches the container's PID space for reading and translation (space_adopt(), checked against the
- * record). space_done() releases it. -ESRCH E_STOPPED. */
-int entry_space(struct entry *e, struct space *ret, struct pidspace_error *err);
+/* Reaches the container's pids for reading and translation (space_adopt(), virtual_attach(), checked against the
+ * record). pids_done() releases them. -ESRCH E_STOPPED. */
+int entry_pids(struct entry *e, struct pids *ret, struct pidspace_error *err);
 
-/* The same without proc_fd, for translation and signals: cheaper. */
-int entry_attach(struct entry *e, struct space *ret, struct pidspace_error *err);
+/* The same without what reading needs, for translation and signals: cheaper. */
+int entry_attach(struct entry *e, struct pids *ret, struct pidspace_error *err);
 
 /* Whether a monitor answers; its host pid, or 0. */
 pid_t entry_monitor(struct entry *e);
@@ -75,11 +76,13 @@ int entry_create(struct pidspace *p, const char *name, struct entry **ret, struc
  * -EWOULDBLOCK: another one is. It is given back when dir_fd and its copies are closed. */
 int entry_lock(struct entry *e);
 
-/* Fills init, init_start and pidns_ino for a container that has just come to life. */
-int entry_identify(struct entry *e, const struct space *s, struct pidspace_error *err);
+/* Fills init, init_start, pidns_ino and warden for a container that has just come to life. */
+int entry_identify(struct entry *e, struct hpid init, struct hpid warden, struct pidspace_error *err);
 
 /* Connects to the monitor. -ECONNREFUSED: none lives. The descriptor is the caller's. */
 int entry_connect(struct entry *e);
+/* The same with another socket of its directory. */
+int entry_connect_to(struct entry *e, const char *name);
 
 /* Writes the record. */
 int entry_save(struct entry *e, struct pidspace_error *err);

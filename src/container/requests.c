@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "container/describe.h"
 #include "container/launch.h"
+#include "container/spawner.h"
 
 static int refuse_paused(const struct monitor *m, struct pidspace_error *err)
 {
@@ -36,26 +37,50 @@ static void remember_stdio(struct monitor *m, const struct control_message *q)
 /* Where init is, if that still exists. */
 static const char *init_directory(const struct monitor *m, char buf[PATH_MAX])
 {
-	char path[PATH_MAX + 8];
+	char path[PATH_MAX + 32];
+	struct pids_proc at;
 	struct stat st;
-	ssize_t n = readlinkat(m->space.proc_fd, "1/cwd", buf, PATH_MAX - 1);
+	ssize_t n;
 
+	if (pids_proc(&m->pids, vpid_of(1), &at) < 0)
+		return NULL;
+	snprintf(path, sizeof path, "%d/cwd", at.number);
+	n = readlinkat(at.dir, path, buf, PATH_MAX - 1);
 	if (n <= 0)
 		return NULL;
 	buf[n] = 0;
-	snprintf(path, sizeof path, "1/root%s", buf);
-	return fstatat(m->space.proc_fd, path, &st, 0) == 0 && S_ISDIR(st.st_mode) ? buf : NULL;
+	snprintf(path, sizeof path, "%d/root%s", at.number, buf);
+	return fstatat(at.dir, path, &st, 0) == 0 && S_ISDIR(st.st_mode) ? buf : NULL;
 }
 
-static int start_further(struct monitor *m, const struct control_message *q, struct task_ref *ret,
-			 int *ret_master, struct pidspace_error *err)
+static int spawn_in_space(struct monitor *m, struct launch *l, struct further *f, int *ret_master,
+			  struct pidspace_error *err)
 {
 	_cleanup_close_ int ours = -1;
+	int r = launch_prepare(l, &ours, err);
+
+	if (r < 0)
+		return r;
+	r = space_enter(&m->pids.space, launch_first, l, &f->ref, err);
+	close(l->status);
+	if (r < 0)
+		return r;
+	r = launch_await(ours, ret_master, err);
+	if (r < 0) {
+		task_ref_kill(&f->ref, SIGKILL);
+		waitpid(f->ref.host.n, NULL, __WALL);
+		task_ref_done(&f->ref);
+	}
+	return r;
+}
+
+static int start_further(struct monitor *m, const struct control_message *q, struct further *f,
+			 int *ret_master, struct pidspace_error *err)
+{
 	struct launch l = {.argv = q->argv, .env = q->env, .terminal = q->head.terminal,
 			   .size = {.ws_row = q->head.rows, .ws_col = q->head.cols},
 			   .cwd = *q->cwd ? q->cwd : NULL, .stdio = {-1, -1, -1}};
 	char cwd[PATH_MAX];
-	int r;
 
 	if (!q->argv[0])
 		return error_set(err, -EINVAL, "E_EXEC", "no command was given");
@@ -65,46 +90,34 @@ static int start_further(struct monitor *m, const struct control_message *q, str
 		l.stdio[1] = l.stdio[2] = m->log_fd;
 	if (!l.cwd)
 		l.cwd = init_directory(m, cwd);
-	r = launch_prepare(&l, &ours, err);
-	if (r < 0)
-		return r;
-	r = space_enter(&m->space, launch_first, &l, ret, err);
-	close(l.status);
-	if (r < 0)
-		return r;
-	r = launch_await(ours, ret_master, err);
-	if (r < 0) {
-		task_ref_kill(ret, SIGKILL);
-		waitpid(ret->host.n, NULL, __WALL);
-		task_ref_done(ret);
-	}
-	return r;
+	if (m->pids.kind == PIDSPACE_VIRTUAL)
+		return spawner_start(m->entry, &l, &f->spawner, &f->ref, ret_master, err);
+	return spawn_in_space(m, &l, f, ret_master, err);
 }
 
 static int serve_exec(struct monitor *m, struct client *c, const struct control_message *q,
 		      struct pidspace_error *err)
 {
 	struct control_reply started = {.type = CONTROL_STARTED};
+	struct further new = {.ref = TASK_REF_EMPTY, .client = -1, .spawner = -1}, *f;
 	_cleanup_close_ int master = -1;
-	struct further *f;
-	struct task_ref ref;
 	int fds[2], r;
 
 	if (m->frozen)
 		return refuse_paused(m, err);
-	r = start_further(m, q, &ref, &master, err);
+	r = start_further(m, q, &new, &master, err);
 	if (r < 0)
 		return r;
 	if (!q->head.detach)
 		remember_stdio(m, q);
-	started.pid = ref.pid.n;
-	fds[0] = ref.pidfd;
+	started.pid = new.ref.pid.n;
+	fds[0] = new.ref.pidfd;
 	fds[1] = master;
 	control_reply(c->fd, &started, fds, master >= 0 ? 2 : 1);
 	f = vec_push(&m->furthers);
 	if (!f)
 		return error_sys(err, -ENOMEM, "cannot watch the new process");
-	*f = (struct further){.ref = ref, .client = -1};
+	*f = new;
 	if (!q->head.detach)
 		f->client = fd_take(&c->fd);
 	return 0;
@@ -124,7 +137,7 @@ static int serve_pause(struct monitor *m, struct pidspace_error *err)
 
 	if (m->frozen)
 		return 0;
-	r = freeze_tree(&m->frozen, &m->space, err);
+	r = freeze_tree(&m->frozen, &m->pids.space, err);
 	return r < 0 ? r : save_state(m, PIDSPACE_PAUSED, err);
 }
 
@@ -164,7 +177,7 @@ static int add_user_externals(struct monitor *m, char *const *keys, struct pidsp
 
 		if (!e)
 			return error_sys(err, -ENOMEM, "cannot note the external %s", *keys);
-		if (describe_external(&m->space, *keys, e) < 0)
+		if (describe_external(&m->pids.space, *keys, e) < 0)
 			return error_set(err, -ENOENT, "E_EXTERNAL",
 					 "--external %s names nothing that exists in container %s: give a "
 					 "path, pipe:[INO], socket:[INO] or PID:FD", *keys,
@@ -183,7 +196,7 @@ static int save_stopped(struct monitor *m, const struct control_message *q, stru
 	_cleanup_free_ void *body = NULL;
 	struct audience a = {.fd = c->fd};
 	struct checkpoint_options o = {
-		.space = &m->space,
+		.space = &m->pids.space,
 		.image_fd = check ? -1 : q->fds[0],
 		.compress = (enum image_compress)q->head.compress,
 		.leave_running = q->head.leave_running,
@@ -194,7 +207,7 @@ static int save_stopped(struct monitor *m, const struct control_message *q, stru
 		.progress = send_progress,
 		.progress_arg = &a,
 	};
-	int r = describe_container(&m->entry->record, &m->space, &body, &o.container_len, err);
+	int r = describe_container(&m->entry->record, &m->pids.space, &body, &o.container_len, err);
 
 	o.container = body;
 	return r < 0 ? r : checkpoint_run(&o, rows, n_rows, st, err);
@@ -209,7 +222,7 @@ static int freeze_and_save(struct monitor *m, const struct control_message *q, s
 
 	stats_enter(st, PHASE_FREEZE);
 	if (!was_paused)
-		r = freeze_tree(&m->frozen, &m->space, err);
+		r = freeze_tree(&m->frozen, &m->pids.space, err);
 	if (r >= 0)
 		r = save_stopped(m, q, c, rows, n_rows, st, err);
 	gone = r >= 0 && q->head.type == CONTROL_CHECKPOINT && !q->head.leave_running;
@@ -221,7 +234,7 @@ static int freeze_and_save(struct monitor *m, const struct control_message *q, s
 	if (gone) {
 		m->checkpointed = m->ended = true;
 		if (m->init_is_child)
-			waitpid(m->space.init.host.n, &m->exit_status, __WALL);
+			waitpid(m->pids.space.init.host.n, &m->exit_status, __WALL);
 		/* gone before the command that asked for it returns */
 		entry_remove(m->entry);
 	}
@@ -238,6 +251,12 @@ static void send_refusals(int fd, const struct refusal *rows, size_t n)
 	}
 }
 
+static int refuse_virtual(const struct monitor *m, struct pidspace_error *err)
+{
+	return error_set(err, -ENOTSUP, "E_VIRTUAL_CHECKPOINT", "container %s has virtual pids, which this version cannot "
+			 "checkpoint: run it with --pids=space", m->entry->record.name);
+}
+
 static int serve_checkpoint(struct monitor *m, struct client *c, const struct control_message *q,
 			    struct pidspace_error *err)
 {
@@ -247,7 +266,9 @@ static int serve_checkpoint(struct monitor *m, struct client *c, const struct co
 	struct engine_stats st = {0};
 	int r = 0;
 
-	if (q->head.type == CONTROL_CHECKPOINT && q->n_fds < 1)
+	if (m->pids.kind == PIDSPACE_VIRTUAL)
+		r = refuse_virtual(m, err);
+	else if (q->head.type == CONTROL_CHECKPOINT && q->n_fds < 1)
 		r = error_set(err, -EBADF, "E_PROTOCOL", "the request brought no image descriptor");
 	if (r >= 0)
 		r = add_user_externals(m, q->external, err);

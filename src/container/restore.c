@@ -175,7 +175,7 @@ static int publish(void *arg, const struct space *s, struct pidspace_error *err)
 {
 	struct comeback *c = arg;
 	struct entry *e = c->monitor.entry;
-	int r = entry_identify(e, s, err);
+	int r = entry_identify(e, s->init.host, hpid_of(0), err);
 
 	e->record.state = PIDSPACE_RUNNING;
 	if (r >= 0)
@@ -213,7 +213,7 @@ static int restore_tree(struct comeback *c, struct pidspace_error *err)
 		.commit = publish,
 		.commit_arg = c,
 	};
-	int r = restore_run(&o, &c->monitor.space, &c->rows, &c->n_rows, &c->stats, err);
+	int r = restore_run(&o, &c->monitor.pids.space, &c->rows, &c->n_rows, &c->stats, err);
 
 	if (r < 0)
 		return r;

@@ -10,6 +10,7 @@
 #include "container/launch.h"
 #include "container/monitor.h"
 #include "container/run.h"
+#include "container/spawner.h"
 
 static char **copy_strings(char *const *list)
 {
@@ -33,7 +34,7 @@ static void fill_record(struct record *r, const struct pidspace_run *o)
 	r->remove = o->remove;
 	r->init_wrapper = o->init;
 	r->map_root = o->map_root;
-	r->user_namespace = o->user_namespace || o->map_root || geteuid() != 0;
+	r->user_namespace = o->pids == PIDSPACE_SPACE && (o->user_namespace || o->map_root || geteuid() != 0);
 	r->pid_max = o->pid_max;
 	r->rootfs = o->rootfs ? realpath(o->rootfs, NULL) : NULL;
 	if (r->rootfs && !strcmp(r->rootfs, "/")) { /* the host's anyway */
@@ -83,6 +84,26 @@ int run_stdio(struct monitor *m, bool detach, bool terminal, const int user[3], 
 	return 0;
 }
 
+static int spawn_virtual(struct monitor *m, const struct pidspace_run *o, struct launch *l, struct pidspace_error *err)
+{
+	_cleanup_close_ int listen_fd = -1;
+	struct virtual_options vo = {.pid_max = o->pid_max, .spawner = spawner_run, .spawner_arg = &listen_fd};
+	struct virtual_pids v;
+	int r;
+
+	if (o->rootfs || o->hostname || o->map_root || o->user_namespace)
+		return error_set(err, -EINVAL, "E_VIRTUAL_OPTION", "virtual pids come without namespaces, so a container "
+				 "of them cannot have a root directory, host name or user namespace of its own: leave "
+				 "these options out, or use --pids=space");
+	listen_fd = spawner_listen(m->entry->dir_fd);
+	if (listen_fd < 0)
+		return error_sys(err, listen_fd, "cannot make spawn.sock of container %s", m->entry->record.name);
+	r = virtual_spawn(&v, &vo, launch_first, l, err);
+	if (r >= 0)
+		pids_take_virtual(&m->pids, &v);
+	return r;
+}
+
 static int launch(struct monitor *m, const struct pidspace_run *o, const int inner[3],
 		  struct pidspace_error *err)
 {
@@ -103,7 +124,8 @@ static int launch(struct monitor *m, const struct pidspace_run *o, const int inn
 	r = launch_prepare(&l, &ours, err);
 	if (r < 0)
 		return r;
-	r = space_spawn(&m->space, &so, launch_first, &l, err);
+	r = o->pids == PIDSPACE_VIRTUAL ? spawn_virtual(m, o, &l, err)
+					: space_spawn(&m->pids.space, &so, launch_first, &l, err);
 	close(l.status);
 	if (r < 0)
 		return r;
@@ -122,8 +144,6 @@ static int start(struct pidspace *p, const struct pidspace_run *o, struct monito
 	int inner[3] = {-1, -1, -1}, r;
 	struct entry *e;
 
-	if (o->pids != PIDSPACE_SPACE)
-		return error_set(err, -ENOSYS, "E_NOT_YET", "pids virtual is not there yet: use space");
 	if (!o->argv || !o->argv[0])
 		return error_set(err, -EINVAL, "E_EXEC", "no command was given");
 	r = entry_create(p, o->name, &e, err);
@@ -139,11 +159,12 @@ static int start(struct pidspace *p, const struct pidspace_run *o, struct monito
 	for (int i = 0; i < 3; i++)
 		fd_closep(&inner[i]);
 	if (r >= 0)
-		r = entry_identify(e, &m->space, err);
+		r = entry_identify(e, pids_init(&m->pids)->host, m->pids.virtual.warden.host, err);
 	if (r >= 0)
 		r = entry_save(e, err);
+	fd_closep(&m->pids.virtual.hold);
 	if (r >= 0)
-		r = run_write_pid_file(o->pid_file, m->space.init.host, err);
+		r = run_write_pid_file(o->pid_file, pids_init(&m->pids)->host, err);
 	if (r < 0) {
 		monitor_abandon(m);
 		entry_free(e);

@@ -1,33 +1,28 @@
 /* pidspace_list() and pidspace_state(). */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "container/registry.h"
 
+static int count(void *arg, struct vpid pid)
+{
+	++*(size_t *)arg;
+	return 0;
+}
+
 static size_t count_tasks(struct entry *e)
 {
-	struct dirent *d;
-	struct space s;
+	struct pids p;
 	size_t n = 0;
-	DIR *dir;
-	int fd;
 
-	if (entry_space(e, &s, NULL) < 0)
+	if (entry_pids(e, &p, NULL) < 0)
 		return 0;
-	fd = openat(s.proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	while (dir && (d = readdir(dir)))
-		n += d->d_name[0] >= '1' && d->d_name[0] <= '9';
-	if (dir)
-		closedir(dir);
-	space_done(&s);
+	pids_each(&p, count, &n);
+	pids_done(&p);
 	return n;
 }
 

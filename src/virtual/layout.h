@@ -33,6 +33,7 @@
 #define SHIM_ENTRY_RESTORER (SHIM_TEXT + 0x20) /* rt_sigreturn(2) */
 #define SHIM_ENTRY_HANDLER (SHIM_TEXT + 0x30) /* stands for the guest's handlers, see shim/actions.c */
 #define SHIM_ENTRY_ENTER (SHIM_TEXT + 0x70)   /* void (long memfd): the same as boot, called */
+#define SHIM_ENTRY_CALL (SHIM_TEXT + 0x80)    /* long (nr, six arguments): a call that is not translated */
 
 /* Where seccomp sees the shim's calls come from: seccomp_data.instruction_pointer is the address after the
  * syscall instruction. Everything from the first three is allowed; the bell rings at the warden. */
@@ -59,6 +60,12 @@ struct shim_birth {
 	uint64_t spare[3];
 };
 #define SHIM_BIRTHS 2048
+
+/* Flags of a task's entry in the pid map. */
+#define TASK_THREAD 1u         /* not a leader */
+#define TASK_NO_NEW_PRIVS 2u   /* the guest asked for it */
+#define TASK_FILTERED 4u       /* it has a seccomp filter of its own */
+#define TASK_IN_PROC 8u        /* the process may have descriptors or its directory in /proc */
 
 struct shim_common {
 	uint32_t version;

@@ -80,11 +80,27 @@ int place_enter(int memfd, struct pidspace_error *err)
 	return 0;
 }
 
+struct tmp { uint32_t v, f; uint64_t x; };
+static struct tmp *byh(const struct place *p, int h) { return (struct tmp *)((char *)p->map + 4096) + h; }
+static uint32_t *byv(const struct place *p, int v) { return (uint32_t *)((char *)p->map + 4096 + (16ul << 22)) + v; }
 void place_bind(struct place *p, struct hpid host, struct vpid guest)
 {
-	struct { uint32_t v, f; uint64_t x; } *e = (void *)((char *)p->map + 4096);
-	uint32_t *byv = (void *)((char *)p->map + 4096 + (16ul << 22));
-	e[host.n].v = (uint32_t)guest.n;
-	byv[guest.n] = (uint32_t)host.n;
+	byh(p, host.n)->v = (uint32_t)guest.n;
+	*byv(p, guest.n) = (uint32_t)host.n;
 	if (((uint32_t *)p->map)[0] < (uint32_t)guest.n) ((uint32_t *)p->map)[0] = (uint32_t)guest.n;
 }
+struct hpid place_host(const struct place *p, struct vpid pid)
+{
+	uint32_t h = pid.n > 0 && pid.n < 1 << 22 ? *byv(p, pid.n) : 0;
+	return hpid_of(h == ~0u ? 0 : (int)h);
+}
+struct vpid place_guest(const struct place *p, struct hpid pid) { return vpid_of((int)byh(p, pid.n)->v); }
+uint32_t place_flags(const struct place *p, struct hpid pid) { return byh(p, pid.n)->f; }
+bool place_next(const struct place *p, struct vpid *at, struct hpid *ret)
+{
+	uint32_t last = ((uint32_t *)p->map)[0];
+	for (int v = at->n + 1; v <= (int)last; v++)
+		if ((*ret = place_host(p, vpid_of(v))).n) { at->n = v; return true; }
+	return false;
+}
+bool place_is_ours(const struct place *p, struct hpid pid) { return kill(pid.n, 0) == 0; }

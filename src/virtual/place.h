@@ -1,6 +1,8 @@
 #pragma once
 /* The memory that every process of a container with virtual pids shares: making it, and mapping it into the
  * process that is to become vpid 1. layout.h has the picture. */
+#include <sys/types.h>
+
 #include <pidspace/error.h>
 #include "ids/ids.h"
 #include "virtual/layout.h"
@@ -21,3 +23,10 @@ int place_open(struct place *ret, int memfd, bool writable);
 void place_close(struct place *p);
 
 void place_bind(struct place *p, struct hpid host, struct vpid guest);
+struct hpid place_host(const struct place *p, struct vpid pid);
+struct vpid place_guest(const struct place *p, struct hpid pid);
+uint32_t place_flags(const struct place *p, struct hpid pid);
+/* The next one in use after *at, which it replaces. */
+bool place_next(const struct place *p, struct vpid *at, struct hpid *ret);
+/* Is the host's task the one that was bound, and not a stranger with its number? */
+bool place_is_ours(const struct place *p, struct hpid pid);

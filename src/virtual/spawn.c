@@ -1,6 +1,9 @@
+/* How a container with virtual pids comes to be: caller -> warden -> vpid 1 -> its spawner. */
 #include "virtual/virtual.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,14 +20,30 @@
 #include "virtual/warden.h"
 
 struct birth {
-	int memfd;
-	int sock[2];
+	const struct virtual_options *o;
 	int (*first)(void *arg);
 	void *arg;
-	const struct virtual_options *o;
+	int memfd;
+	int up[2];   /* warden to caller: struct outcome */
+	int down[2]; /* warden and vpid 1: go, then the listener or an error */
 };
 
-static int filter_install(void)
+struct outcome {
+	struct hpid init;
+	struct pidspace_error error;
+};
+
+static _Noreturn void fail(int sock, const struct pidspace_error *err)
+{
+	struct outcome o = {.error = *err};
+
+	fd_send_fds(sock, &o, sizeof o, NULL, 0);
+	_exit(127);
+}
+
+/* --- vpid 1 --- */
+
+static int filter_install(struct pidspace_error *err)
 {
 	const struct filter_places places = {SHIM_GATE, SHIM_GATE_BIRTH, SHIM_BELL};
 	struct sock_fprog prog;
@@ -32,79 +51,217 @@ static int filter_install(void)
 	int r = filter_build(&places, &prog.filter, &n);
 
 	if (r < 0)
-		return r;
+		return error_sys(err, r, "cannot make the filter of system calls");
 	prog.len = (unsigned short)n;
 	r = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
 	free(prog.filter);
-	return r < 0 ? -errno : r;
+	if (r < 0)
+		return error_set(err, -errno, "E_VIRTUAL", "virtual pids need a system call filter with notification "
+				 "(seccomp_unotify(2)), and this host refuses one: %s%s", strerror(errno),
+				 errno == EBUSY ? " (we run under one already)" : "");
+	return r;
 }
 
-static _Noreturn void be_init(struct birth *b)
+/* A child of vpid 1 that the map does not know: made from the gate, so not counted; without an exit signal, so not
+ * found by wait(2). */
+static void make_spawner(const struct birth *b)
+{
+	long (*call)(long, long, long, long, long, long, long) = (__typeof__(call))SHIM_ENTRY_CALL;
+
+	if (b->o->spawner && call(SYS_clone, 0, 0, 0, 0, 0, 0) == 0) {
+		close(b->down[1]);
+		setsid();
+		prctl(PR_SET_NAME, "pidspace-spawn");
+		b->o->spawner(b->o->spawner_arg);
+		_exit(0);
+	}
+}
+
+static _Noreturn void be_init(const struct birth *b)
 {
 	struct pidspace_error err = {0};
 	int listener;
 	char go;
 
+	close(b->down[0]);
+	close(b->up[1]);
+	/* Its warden's death is its own. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (place_enter(b->memfd, &err) < 0 || recv(b->sock[1], &go, 1, 0) != 1)
+	if (recv(b->down[1], &go, 1, 0) != 1)
 		_exit(127);
-	listener = filter_install();
-	if (listener < 0) {
-		fprintf(stderr, "filter: %s\n", strerror(-listener));
-		_exit(127);
-	}
-	fd_send_fds(b->sock[1], "f", 1, &listener, 1);
+	if (place_enter(b->memfd, &err) < 0)
+		fail(b->down[1], &err);
+	close(b->memfd);
+	listener = filter_install(&err);
+	if (listener < 0)
+		fail(b->down[1], &err);
+	fd_send_fds(b->down[1], "f", 1, &listener, 1);
 	close(listener);
+	make_spawner(b);
+	close(b->down[1]);
 	_exit(b->first(b->arg));
 }
 
-static _Noreturn void be_warden(struct birth *b, pid_t *told)
+/* --- the warden --- */
+
+/* In a session of its own: the user's ^C is for the monitor to pass on. */
+static int settle(struct warden *w, struct pidspace_error *err)
+{
+	sigset_t all, child;
+
+	setsid();
+	prctl(PR_SET_NAME, "pidspace-warden");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	w->signals = signalfd(-1, &child, SFD_CLOEXEC);
+	if (w->signals < 0)
+		return error_sys(err, -errno, "cannot make a signalfd");
+	int r = place_open(&w->place, w->memfd, true);
+	return r < 0 ? error_sys(err, r, "cannot map the memory that the container shares") : 0;
+}
+
+/* Keeps nothing of what vpid 1 was given: an end of a pipe here would keep its reader waiting. */
+static void let_go(struct warden *w, int *up)
+{
+	int keep[3] = {w->signals, w->listener, *up}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i < 3; i++)
+		keep[i] = fcntl(keep[i], F_DUPFD_CLOEXEC, 100);
+	for (int i = 0; i < 3; i++)
+		dup2(null, i);
+	if (w->memfd != WARDEN_MEMFD)
+		dup3(w->memfd, WARDEN_MEMFD, O_CLOEXEC);
+	w->memfd = WARDEN_MEMFD;
+	close_range(WARDEN_MEMFD + 1, 99, 0);
+	w->signals = keep[0];
+	w->listener = keep[1];
+	*up = keep[2];
+	for (unsigned at = 100, i = 0; i <= 3; i++) { /* everything between those three and above them */
+		unsigned next = ~0u;
+		for (int k = 0; k < 3; k++)
+			if ((unsigned)keep[k] >= at && (unsigned)keep[k] < next)
+				next = (unsigned)keep[k];
+		if (next > at)
+			close_range(at, next == ~0u ? ~0u : next - 1, 0);
+		if (next == ~0u)
+			break;
+		at = next + 1;
+	}
+}
+
+/* What vpid 1 says after it has put itself under the filter: "f" and the listener, or what is wrong. */
+static int hear_init(struct warden *w, int sock, struct pidspace_error *err)
+{
+	struct outcome o = {0};
+	size_t n;
+	ssize_t k = fd_recv_fds(sock, &o, sizeof o, &w->listener, 1, &n);
+
+	if (k == 1 && n == 1)
+		return 0;
+	if (k == sizeof o && err)
+		*err = o.error;
+	return k == sizeof o ? o.error.status : error_sys(err, -EPIPE, "process 1 of the container died early");
+}
+
+static _Noreturn void be_warden(struct birth *b)
 {
 	struct warden w = {.memfd = b->memfd, .listener = -1};
-	sigset_t set;
-	size_t n;
-	char c;
+	struct outcome o = {0};
+	int r = settle(&w, &o.error);
 
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGCHLD, SIG_DFL);
-	w.signals = signalfd(-1, &set, SFD_CLOEXEC);
-	if (place_open(&w.place, b->memfd, true) < 0)
-		_exit(127);
+	close(b->up[0]);
+	if (r < 0)
+		fail(b->up[1], &o.error);
 	w.init = hpid_of(fork());
-	if (w.init.n == 0) {
-		sigprocmask(SIG_UNBLOCK, &set, NULL);
+	if (w.init.n == 0)
 		be_init(b);
+	if (w.init.n < 0) {
+		error_sys(&o.error, -errno, "cannot fork");
+		fail(b->up[1], &o.error);
 	}
+	close(b->down[1]);
 	place_bind(&w.place, w.init, vpid_of(1));
 	w.place.common->init_host = w.init.n;
 	w.place.common->warden_host = getpid();
-	if (send(b->sock[0], "g", 1, 0) != 1 || fd_recv_fds(b->sock[0], &c, 1, &w.listener, 1, &n) != 1)
-		_exit(127);
+	if (send(b->down[0], "g", 1, MSG_NOSIGNAL) != 1 || (r = hear_init(&w, b->down[0], &o.error)) < 0) {
+		kill(w.init.n, SIGKILL);
+		fail(b->up[1], &o.error);
+	}
+	let_go(&w, &b->up[1]);
+	o.init = w.init;
+	fd_send_fds(b->up[1], &o, sizeof o, NULL, 0);
+	w.hold = b->up[1];
 	warden_run(&w);
 	_exit(0);
+}
+
+/* --- the caller --- */
+
+static int hear_warden(struct birth *b, pid_t warden, struct virtual_pids *ret, struct pidspace_error *err)
+{
+	struct outcome o = {0};
+	size_t n;
+	ssize_t k = fd_recv_fds(b->up[0], &o, sizeof o, NULL, 0, &n);
+	int r;
+
+	if (k != sizeof o)
+		return error_sys(err, -EPIPE, "the warden died early");
+	if (o.error.status < 0) {
+		if (err)
+			*err = o.error;
+		return o.error.status;
+	}
+	*ret = VIRTUAL_PIDS_EMPTY;
+	r = task_ref_open(&ret->warden, hpid_of(warden), vpid_of(0));
+	if (r >= 0)
+		r = task_ref_open(&ret->init, o.init, vpid_of(1));
+	if (r >= 0)
+		r = place_open(&ret->place, b->memfd, false);
+	if (r < 0)
+		virtual_done(ret);
+	else
+		ret->hold = fd_take(&b->up[0]);
+	return r < 0 ? error_sys(err, r, "cannot watch the new container") : 0;
 }
 
 int virtual_spawn(struct virtual_pids *ret, const struct virtual_options *o, int (*first)(void *arg), void *arg,
 		  struct pidspace_error *err)
 {
-	struct birth b = {.first = first, .arg = arg, .o = o};
-	pid_t pid;
+	struct birth b = {.o = o, .first = first, .arg = arg, .memfd = place_create(o->pid_max, err)};
+	pid_t warden;
+	int r;
 
-	b.memfd = place_create(o->pid_max, err);
 	if (b.memfd < 0)
 		return b.memfd;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, b.sock) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, b.up) < 0) {
+		close(b.memfd);
 		return error_sys(err, -errno, "cannot make a socket pair");
-	pid = fork();
-	if (pid == 0)
-		be_warden(&b, NULL);
-	ret->warden.host = hpid_of(pid);
-	ret->memfd = b.memfd;
-	return place_open(&ret->place, b.memfd, false);
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, b.down) < 0) {
+		r = error_sys(err, -errno, "cannot make a socket pair");
+	} else {
+		warden = fork();
+		if (warden == 0)
+			be_warden(&b);
+		close(b.up[1]);
+		b.up[1] = -1;
+		r = warden < 0 ? error_sys(err, -errno, "cannot fork") : hear_warden(&b, warden, ret, err);
+		if (r < 0 && warden > 0) {
+			kill(warden, SIGKILL);
+			waitpid(warden, NULL, 0);
+		}
+		close(b.down[0]);
+		close(b.down[1]);
+	}
+	fd_closep(&b.up[0]);
+	fd_closep(&b.up[1]);
+	close(b.memfd);
+	return r;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,40 +76,51 @@ static void serve(struct warden *w)
 	ioctl(w->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 }
 
-/* Whatever lives of the container has become our child by now, or is about to. */
+/* Whatever lives of the container has become our child by now, or is about to: it dies, and is reaped. vpid 1 last, and
+ * not before those who made it have looked at it. */
 static void end_all(struct warden *w)
 {
-	siginfo_t si;
-	char path[64];
+	char path[64], c;
+	int status;
 
-	w->place.common->dying = 1;
+	__atomic_store_n(&w->place.common->dying, 1, __ATOMIC_SEQ_CST);
 	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
 	for (;;) {
 		_cleanup_free_ char *list = NULL;
 		char *at, *end;
+		pid_t one = 0, pid;
 
-		memset(&si, 0, sizeof si);
 		if (fd_slurp_at(AT_FDCWD, path, &list, NULL) < 0)
 			break;
-		for (at = list; strtol(at, &end, 10) > 0; at = end)
-			kill((pid_t)strtol(at, NULL, 10), SIGKILL);
-		if (waitid(P_ALL, 0, &si, WEXITED | __WALL) < 0 && errno == ECHILD)
+		for (at = list; (pid = (pid_t)strtol(at, &end, 10)) > 0; at = end) {
+			if (pid == w->init.n)
+				continue;
+			one = pid;
+			kill(pid, SIGKILL);
+		}
+		if (!one)
 			break;
+		waitpid(one, &status, __WALL);
 	}
+	while (recv(w->hold, &c, 1, 0) > 0)
+		;
+	if (waitpid(w->init.n, &status, __WALL) == w->init.n)
+		w->place.common->init_status = status;
+	__atomic_store_n(&w->place.common->ended, 1, __ATOMIC_RELEASE);
 }
 
 static void reap(struct warden *w)
 {
+	siginfo_t si = {0};
 	int status;
-	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
-		if (pid == w->init.n && !WIFSTOPPED(status)) {
+	while (!w->init_ended && waitid(P_ALL, 0, &si, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && si.si_pid) {
+		if (si.si_pid == w->init.n && (si.si_code == CLD_EXITED || si.si_code == CLD_KILLED ||
+					       si.si_code == CLD_DUMPED))
 			w->init_ended = true;
-			w->place.common->init_status = status;
-		} else {
-			warden_exec_stop(w, hpid_of(pid), status);
-		}
+		else if (waitpid(si.si_pid, &status, WNOHANG | __WALL) == si.si_pid)
+			warden_exec_stop(w, hpid_of(si.si_pid), status);
+		si.si_pid = 0;
 	}
 }
 
@@ -131,5 +143,4 @@ void warden_run(struct warden *w)
 			p[0].fd = -1;
 	}
 	end_all(w);
-	w->place.common->ended = 1;
 }

@@ -6,7 +6,8 @@
 #include "ids/ids.h"
 #include "virtual/place.h"
 
-struct seccomp_notif;
+/* The memfd's number in the warden, by which the commands find it. */
+#define WARDEN_MEMFD 3
 
 /* A thread that we have seized because it is about to execute. */
 struct following {
@@ -21,6 +22,7 @@ struct warden {
 	int signals;              /* signalfd of SIGCHLD */
 	struct hpid init;
 	bool init_ended;
+	int hold;                 /* until this is closed somebody may look at vpid 1, alive or not */
 	VEC(struct following) followed;
 };
 

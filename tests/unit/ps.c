@@ -116,7 +116,7 @@ static int setup(void **state)
 	if (!mkdtemp(f->dir) || pidspace_open(&f->registry, f->dir, &err) < 0 ||
 	    entry_create(f->registry, "here", &f->entry, &err) < 0 || pipe2(f->ready, O_CLOEXEC) < 0 ||
 	    space_spawn(&f->space, &o, tree, f, &err) < 0 ||
-	    entry_identify(f->entry, &f->space, &err) < 0 || entry_save(f->entry, &err) < 0) {
+	    entry_identify(f->entry, f->space.init.host, hpid_of(0), &err) < 0 || entry_save(f->entry, &err) < 0) {
 		fprintf(stderr, "%s\n", err.message);
 		return -1;
 	}

@@ -36,6 +36,9 @@ bell:
 	/* +0x70: void shim_boot(long memfd), for the process that is to become vpid 1 */
 	jmp	shim_boot
 	.balign 16
+	/* +0x80: the gate as a function, for that process */
+	jmp	shim_call
+	.balign 16
 
 /* long shim_call(long nr, long a, long b, long c, long d, long e, long f) */
 	.globl shim_call

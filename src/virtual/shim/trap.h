@@ -39,12 +39,6 @@ void ids_info_out(siginfo_t *info);        /* of what a guest sends */
 uint32_t ids_flags(int host);
 void ids_set_flags(int host, uint32_t set, uint32_t clear);
 
-/* Flags of a task's entry in the pid map. */
-#define TASK_THREAD 1u         /* not a leader */
-#define TASK_NO_NEW_PRIVS 2u   /* the guest asked for it */
-#define TASK_FILTERED 4u       /* it has a seccomp filter of its own */
-#define TASK_IN_PROC 8u        /* the process may have descriptors or its directory in /proc */
-
 /* --- the rest, by file --- */
 
 long births_begin(struct trap *t);
