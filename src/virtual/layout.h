@@ -2,15 +2,15 @@
 /* What the shim (inside every process of a container with virtual pids) and the warden (outside) agree on:
  * where things lie in memory, and how one asks the other. Freestanding: nothing but fixed-width types.
  *
- * One memfd holds it all. In every process of the container it is mapped at the same address, because the
+ * One memfd holds it all (place.h). In every process of the container it is mapped at the same address, because the
  * seccomp filter tells the shim's own system calls by their instruction pointer and outlives exec.
  *
  *   SHIM_TEXT     code and constants, MAP_PRIVATE, read and execute
  *   SHIM_PRIVATE  one page of the process's own (not in the memfd)
  *   SHIM_COMMON   struct shim_common, MAP_SHARED
  *   SHIM_MAP      the pid map (ids/pid_map.h), MAP_SHARED */
-#include <stdbool.h>
-#include <stdint.h>
+#define PID_MAP_ONLY PID_MAP_DIRECT
+#include "ids/pid_map.h"
 
 #define SHIM_BASE UINT64_C(0x300000000000)
 #define SHIM_TEXT SHIM_BASE
@@ -20,12 +20,13 @@
 #define SHIM_COMMON (SHIM_BASE + UINT64_C(0x100000))
 #define SHIM_COMMON_SIZE UINT64_C(0x100000)
 #define SHIM_MAP (SHIM_BASE + UINT64_C(0x200000))
-#define SHIM_MAP_SIZE UINT64_C(0x5001000)
+#define SHIM_MAP_SIZE PID_MAP_DIRECT_SIZE
+#define SHIM_END (SHIM_MAP + SHIM_MAP_SIZE)
 
-/* Offsets in the memfd. */
-#define SHIM_TEXT_AT 0
-#define SHIM_COMMON_AT UINT64_C(0x100000)
-#define SHIM_MAP_AT UINT64_C(0x200000)
+/* Offsets in the memfd, which begins as a pid map (ids/pid_map_file.h). */
+#define SHIM_TEXT_AT UINT64_C(0x8000000)
+#define SHIM_COMMON_AT (SHIM_TEXT_AT + SHIM_TEXT_SIZE)
+#define SHIM_FILE_SIZE (SHIM_COMMON_AT + SHIM_COMMON_SIZE)
 
 /* The entry points, in this order at the start of the text (shim/entry.S). */
 #define SHIM_ENTRY_SIGSYS (SHIM_TEXT + 0x00)  /* handler of SIGSYS */
@@ -54,6 +55,7 @@ struct shim_birth {
 	uint64_t child_tid;  /* CLONE_CHILD_SETTID: where to, 0: nowhere */
 	uint32_t from_init;  /* the parent is vpid 1: see shim_common.init_default */
 	uint32_t thread;     /* CLONE_THREAD */
+	int32_t owner;       /* the parent's tid as the host calls it */
 	uint32_t bound;      /* the child has entered its number */
 	uint32_t flags;      /* of the parent's entry, which a child inherits */
 	uint64_t args[11];   /* struct clone_args of clone3(2), ours */
@@ -62,10 +64,11 @@ struct shim_birth {
 #define SHIM_BIRTHS 2048
 
 /* Flags of a task's entry in the pid map. */
-#define TASK_THREAD 1u         /* not a leader */
-#define TASK_NO_NEW_PRIVS 2u   /* the guest asked for it */
-#define TASK_FILTERED 4u       /* it has a seccomp filter of its own */
-#define TASK_IN_PROC 8u        /* the process may have descriptors or its directory in /proc */
+#define TASK_THREAD PID_MAP_FLAG_USER               /* not a leader */
+#define TASK_NO_NEW_PRIVS (PID_MAP_FLAG_USER << 1)  /* the guest asked for it */
+#define TASK_FILTERED (PID_MAP_FLAG_USER << 2)      /* it has a seccomp filter of its own */
+#define TASK_IN_PROC (PID_MAP_FLAG_USER << 3)       /* the process may have descriptors or its directory in /proc */
+#define TASK_LEADS_SESSION (PID_MAP_FLAG_USER << 4) /* its number may outlive it as a session's */
 
 struct shim_common {
 	uint32_t version;
@@ -73,7 +76,6 @@ struct shim_common {
 	int32_t warden_host;
 	int32_t init_status;     /* wait status of init once `ended` */
 	uint32_t ended;
-	uint32_t dying;          /* init has ended: whoever is born now dies */
 	uint32_t scoped;         /* Landlock keeps signals inside: kill(h, 0) tells whether h is */
 	uint32_t init_subreaper; /* what init believes of PR_GET_CHILD_SUBREAPER */
 	uint64_t init_default;   /* signals that init ignores for real only because their default would end it */
@@ -87,7 +89,7 @@ enum shim_ask {
 	ASK_EXEC = 1,      /* may execute now: the warden follows. ret: descriptor of the memfd in the caller */
 	ASK_EXEC_FAILED,   /* it did not come to it */
 	ASK_PATH,          /* what does the path of this call name? */
-	ASK_RESERVE,       /* a vpid, the easy numbers having been given out. ret: it, or -EAGAIN */
+	ASK_SWEEP,         /* the numbers begin anew: free what is left of the dead */
 	ASK_ALIVE,         /* is host task arg[0] one of the container's? ret: 1, 0 */
 	ASK_CALL,          /* a row with policy `warden`: arg[] as they are */
 };

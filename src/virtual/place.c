@@ -1,32 +1,31 @@
 #include "virtual/place.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "kernel/proc_stat.h"
 #include "shim_text.h"
 
-#define MFD_EXEC_ 0x10u /* Linux 6.3: may be mapped executable whatever vm.memfd_noexec says */
-
 _Static_assert(sizeof(struct shim_common) <= SHIM_COMMON_SIZE, "struct shim_common has outgrown its place");
+_Static_assert(PID_MAP_DIRECT_SIZE <= SHIM_TEXT_AT, "the pid map has outgrown its place");
 _Static_assert(sizeof(shim_text) <= SHIM_TEXT_SIZE, "the shim has outgrown its place");
 
 int place_create(pid_t pid_max, struct pidspace_error *err)
 {
-	_cleanup_close_ int fd = memfd_create("pidspace", MFD_CLOEXEC | MFD_EXEC_);
+	const struct pid_map_options o = {.kind = PID_MAP_DIRECT, .pid_max = (uint32_t)pid_max};
+	_cleanup_close_ int fd = pid_map_create(&o, err);
 	struct place p;
 	struct stat st;
 	int r;
 
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("pidspace", MFD_CLOEXEC);
 	if (fd < 0)
-		return error_sys(err, -errno, "cannot make the memory that the container shares");
-	if (ftruncate(fd, (off_t)(SHIM_MAP_AT + SHIM_MAP_SIZE)) < 0 ||
+		return fd;
+	if (ftruncate(fd, (off_t)SHIM_FILE_SIZE) < 0 ||
 	    pwrite(fd, shim_text, sizeof shim_text, SHIM_TEXT_AT) != sizeof shim_text)
 		return error_sys(err, -errno, "cannot fill the memory that the container shares");
 	r = place_open(&p, fd, true);
@@ -35,22 +34,21 @@ int place_create(pid_t pid_max, struct pidspace_error *err)
 	p.common->version = 1;
 	if (stat("/proc/self", &st) == 0)
 		p.common->proc_dev = st.st_dev;
-	((uint32_t *)p.map)[0] = 0;
-	((uint32_t *)p.map)[1] = pid_max ? (uint32_t)pid_max : 1u << 22;
 	place_close(&p);
 	return fd_take(&fd);
 }
 
 int place_open(struct place *ret, int memfd, bool writable)
 {
-	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
-	struct place p;
+	int prot = PROT_READ | (writable ? PROT_WRITE : 0), r;
+	struct place p = {0};
 
 	p.common = mmap(NULL, SHIM_COMMON_SIZE, prot, MAP_SHARED, memfd, SHIM_COMMON_AT);
-	p.map = mmap(NULL, SHIM_MAP_SIZE, prot, MAP_SHARED, memfd, SHIM_MAP_AT);
-	if (p.common == MAP_FAILED || p.map == MAP_FAILED) {
-		int r = -errno;
-		place_close(&p);
+	if (p.common == MAP_FAILED)
+		return -errno;
+	r = pid_map_map(memfd, NULL, writable, &p.map, NULL);
+	if (r < 0) {
+		munmap(p.common, SHIM_COMMON_SIZE);
 		return r;
 	}
 	*ret = p;
@@ -59,11 +57,20 @@ int place_open(struct place *ret, int memfd, bool writable)
 
 void place_close(struct place *p)
 {
-	if (p->common != MAP_FAILED && p->common)
+	if (p->common)
 		munmap(p->common, SHIM_COMMON_SIZE);
-	if (p->map != MAP_FAILED && p->map)
-		munmap(p->map, SHIM_MAP_SIZE);
+	pid_map_unmap(p->map);
 	*p = (struct place){0};
+}
+
+bool place_is_ours(const struct place *p, struct hpid host, struct vpid pid)
+{
+	uint64_t bound = pid_map_start(p->map, host, pid);
+	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct proc_stat st;
+
+	/* A tick for what either side rounds off; without a time, the child is only being born. */
+	return proc >= 0 && proc_stat_read(proc, host.n, 0, &st) == 0 && (!bound || st.start_ticks <= bound + 1);
 }
 
 int place_enter(int memfd, struct pidspace_error *err)
@@ -79,28 +86,3 @@ int place_enter(int memfd, struct pidspace_error *err)
 	((void (*)(long))(SHIM_ENTRY_ENTER))(own);
 	return 0;
 }
-
-struct tmp { uint32_t v, f; uint64_t x; };
-static struct tmp *byh(const struct place *p, int h) { return (struct tmp *)((char *)p->map + 4096) + h; }
-static uint32_t *byv(const struct place *p, int v) { return (uint32_t *)((char *)p->map + 4096 + (16ul << 22)) + v; }
-void place_bind(struct place *p, struct hpid host, struct vpid guest)
-{
-	byh(p, host.n)->v = (uint32_t)guest.n;
-	*byv(p, guest.n) = (uint32_t)host.n;
-	if (((uint32_t *)p->map)[0] < (uint32_t)guest.n) ((uint32_t *)p->map)[0] = (uint32_t)guest.n;
-}
-struct hpid place_host(const struct place *p, struct vpid pid)
-{
-	uint32_t h = pid.n > 0 && pid.n < 1 << 22 ? *byv(p, pid.n) : 0;
-	return hpid_of(h == ~0u ? 0 : (int)h);
-}
-struct vpid place_guest(const struct place *p, struct hpid pid) { return vpid_of((int)byh(p, pid.n)->v); }
-uint32_t place_flags(const struct place *p, struct hpid pid) { return byh(p, pid.n)->f; }
-bool place_next(const struct place *p, struct vpid *at, struct hpid *ret)
-{
-	uint32_t last = ((uint32_t *)p->map)[0];
-	for (int v = at->n + 1; v <= (int)last; v++)
-		if ((*ret = place_host(p, vpid_of(v))).n) { at->n = v; return true; }
-	return false;
-}
-bool place_is_ours(const struct place *p, struct hpid pid) { return kill(pid.n, 0) == 0; }

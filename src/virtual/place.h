@@ -5,6 +5,7 @@
 
 #include <pidspace/error.h>
 #include "ids/ids.h"
+#include "ids/pid_map_file.h"
 #include "virtual/layout.h"
 
 /* A memfd with the shim's text, an empty struct shim_common and an empty pid map. The caller's. -errno. */
@@ -14,19 +15,13 @@ int place_create(pid_t pid_max, struct pidspace_error *err);
  * under the filter. -EEXIST: something lies there already. */
 int place_enter(int memfd, struct pidspace_error *err);
 
-/* The shared part, mapped anywhere, for the warden and the commands. NULL: errno tells. */
+/* The shared part, mapped anywhere, for the warden and the commands. Zeroed: nothing is mapped. */
 struct place {
 	struct shim_common *common;
-	void *map;
+	struct pid_map_header *map;
 };
 int place_open(struct place *ret, int memfd, bool writable);
 void place_close(struct place *p);
 
-void place_bind(struct place *p, struct hpid host, struct vpid guest);
-struct hpid place_host(const struct place *p, struct vpid pid);
-struct vpid place_guest(const struct place *p, struct hpid pid);
-uint32_t place_flags(const struct place *p, struct hpid pid);
-/* The next one in use after *at, which it replaces. */
-bool place_next(const struct place *p, struct vpid *at, struct hpid *ret);
-/* Is the host's task the one that was bound, and not a stranger with its number? */
-bool place_is_ours(const struct place *p, struct hpid pid);
+/* Is the host's task the one that is bound to pid, and not a stranger with its number? A zombie is. */
+bool place_is_ours(const struct place *p, struct hpid host, struct vpid pid);

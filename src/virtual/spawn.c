@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -170,6 +171,19 @@ static int hear_init(struct warden *w, int sock, struct pidspace_error *err)
 	return k == sizeof o ? o.error.status : error_sys(err, -EPIPE, "process 1 of the container died early");
 }
 
+/* Number 1, before it runs. */
+static void make_first(struct warden *w)
+{
+	struct vpid one = {1};
+	struct timespec t;
+
+	pid_map_reserve(w->place.map, hpid_of(0), &one);
+	pid_map_bind(w->place.map, hpid_of(0), w->init, one);
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	pid_map_set_start(w->place.map, w->init, one,
+			  (uint64_t)t.tv_sec * 100 + (uint64_t)t.tv_nsec / 10000000);
+}
+
 static _Noreturn void be_warden(struct birth *b)
 {
 	struct warden w = {.memfd = b->memfd, .listener = -1};
@@ -187,7 +201,7 @@ static _Noreturn void be_warden(struct birth *b)
 		fail(b->up[1], &o.error);
 	}
 	close(b->down[1]);
-	place_bind(&w.place, w.init, vpid_of(1));
+	make_first(&w);
 	w.place.common->init_host = w.init.n;
 	w.place.common->warden_host = getpid();
 	if (send(b->down[0], "g", 1, MSG_NOSIGNAL) != 1 || (r = hear_init(&w, b->down[0], &o.error)) < 0) {

@@ -48,9 +48,9 @@ void virtual_done(struct virtual_pids *v)
 
 int virtual_to_host(const struct virtual_pids *v, struct vpid pid, struct hpid *ret)
 {
-	struct hpid h = place_host(&v->place, pid);
+	struct hpid h = pid_map_to_hpid(v->place.map, pid);
 
-	if (!h.n || !place_is_ours(&v->place, h))
+	if (!h.n || !place_is_ours(&v->place, h, pid))
 		return -ESRCH;
 	*ret = h;
 	return 0;
@@ -58,9 +58,9 @@ int virtual_to_host(const struct virtual_pids *v, struct vpid pid, struct hpid *
 
 int virtual_to_guest(const struct virtual_pids *v, struct hpid pid, struct vpid *ret)
 {
-	struct vpid g = place_guest(&v->place, pid);
+	struct vpid g = pid_map_to_vpid(v->place.map, pid);
 
-	if (!g.n || !place_is_ours(&v->place, pid))
+	if (!g.n || !place_is_ours(&v->place, pid, g))
 		return -ESRCH;
 	*ret = g;
 	return 0;
@@ -90,12 +90,14 @@ int virtual_ref(const struct virtual_pids *v, struct vpid pid, struct task_ref *
 
 int virtual_each(const struct virtual_pids *v, int (*fn)(void *arg, struct vpid pid), void *arg)
 {
-	struct hpid h;
+	struct vpid at = {0};
 	int r = 0;
 
-	for (struct vpid at = {0}; r == 0 && place_next(&v->place, &at, &h);)
-		if (!(place_flags(&v->place, h) & TASK_THREAD) && place_is_ours(&v->place, h))
+	while (r == 0 && (at = pid_map_next(v->place.map, at)).n) {
+		struct hpid h = pid_map_to_hpid(v->place.map, at);
+		if (!(pid_map_flags(v->place.map, h, at) & TASK_THREAD) && place_is_ours(&v->place, h, at))
 			r = fn(arg, at);
+	}
 	return r;
 }
 
@@ -120,7 +122,7 @@ int virtual_each_thread(const struct virtual_pids *v, struct vpid pid, int (*fn)
 	if (!dir)
 		return errno == ENOENT ? -ESRCH : -errno;
 	while ((d = readdir(dir))) {
-		struct vpid g = place_guest(&v->place, hpid_of(atoi(d->d_name)));
+		struct vpid g = pid_map_to_vpid(v->place.map, hpid_of(atoi(d->d_name)));
 		pid_t *at = g.n ? vec_push(&tids) : NULL;
 		if (at)
 			*at = g.n;
@@ -137,7 +139,7 @@ int virtual_each_thread(const struct virtual_pids *v, struct vpid pid, int (*fn)
 /* Of what is not the container's there is no number in it. */
 static pid_t inside(const struct virtual_pids *v, pid_t host)
 {
-	return host > 0 ? place_guest(&v->place, hpid_of(host)).n : host;
+	return host > 0 ? pid_map_to_vpid(v->place.map, hpid_of(host)).n : host;
 }
 
 int virtual_stat(const struct virtual_pids *v, struct vpid pid, struct vpid tid, struct proc_stat *ret)

@@ -24,10 +24,12 @@ int warden_hand_over(const struct warden *w, const struct bell *b, int fd, unsig
 	return r < 0 ? -errno : r;
 }
 
-static void alive(struct bell *b)
+static void alive(struct warden *w, struct bell *b)
 {
-	/* TODO identity */
-	b->q.ret = kill((pid_t)b->q.arg[0], 0) == 0;
+	struct hpid h = hpid_of((pid_t)b->q.arg[0]);
+	struct vpid v = pid_map_to_vpid(w->place.map, h);
+
+	b->q.ret = v.n && place_is_ours(&w->place, h, v);
 }
 
 static void answer(struct warden *w, struct bell *b)
@@ -43,8 +45,11 @@ static void answer(struct warden *w, struct bell *b)
 	case ASK_PATH:
 		warden_path(w, b);
 		break;
+	case ASK_SWEEP:
+		warden_sweep(w);
+		break;
 	case ASK_ALIVE:
-		alive(b);
+		alive(w, b);
 		break;
 	default:
 		b->q.answer = ANSWER_NATIVE;
@@ -83,7 +88,7 @@ static void end_all(struct warden *w)
 	char path[64], c;
 	int status;
 
-	__atomic_store_n(&w->place.common->dying, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&w->place.map->flags, PID_MAP_DYING, __ATOMIC_SEQ_CST);
 	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
 	for (;;) {
 		_cleanup_free_ char *list = NULL;

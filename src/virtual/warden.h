@@ -44,6 +44,8 @@ void warden_exec_ask(struct warden *w, struct bell *b);
 void warden_exec_failed(struct warden *w, struct bell *b);
 /* A stop of a thread we follow. */
 void warden_exec_stop(struct warden *w, struct hpid tid, int status);
+/* Frees the numbers that nothing goes by any more. */
+void warden_sweep(struct warden *w);
 void warden_path(struct warden *w, struct bell *b);
 
 /* Puts a copy of fd into the caller's descriptor table; its number there, or -errno. flags: O_CLOEXEC.

@@ -96,24 +96,24 @@ long births_begin(struct trap *t)
 	struct shim_birth *b;
 	unsigned long size;
 	long r = arguments(t, &a, &size);
-	int vpid;
+	int vpid, owner;
 
 	if (r < 0)
 		return r;
 	/* Numbers inside numbers, or numbers of its own choice, are what virtual pids do not give. */
 	if ((a.flags & CLONE_NEWPID) || a.set_tid_size)
 		return -EPERM;
-	if (common()->dying)
-		return -ENOMEM;
-	vpid = map_reserve();
-	if (vpid < 0)
-		return vpid;
+	owner = (int)CALL0(__NR_gettid);
+	r = map_reserve(owner, &vpid);
+	if (r < 0)
+		return r;
 	b = take_slot();
 	if (!b) {
-		map_cancel(vpid);
+		pid_map_cancel(map(), hpid_of(owner), vpid_of(vpid));
 		return -EAGAIN;
 	}
 	b->vpid = vpid;
+	b->owner = owner;
 	b->child_tid = a.flags & CLONE_CHILD_SETTID ? a.child_tid : 0;
 	b->thread = !!(a.flags & CLONE_THREAD);
 	b->from_init = ids_is_init() && !(a.flags & CLONE_SIGHAND);
@@ -137,18 +137,18 @@ long shim_born(long result, struct shim_birth *b)
 	uint32_t flags = b->flags | (b->thread ? TASK_THREAD : 0);
 
 	if (result < 0) {
-		map_cancel(b->vpid);
+		pid_map_cancel(map(), hpid_of(b->owner), vpid_of(b->vpid));
 		b->users = 1;
 		return result;
 	}
 	if (result > 0) {
 		if (!__atomic_load_n(&b->bound, __ATOMIC_ACQUIRE))
-			map_bind((int)result, b->vpid, flags);
+			map_bind(b->owner, (int)result, b->vpid, flags, false);
 		return b->vpid;
 	}
-	map_bind((int)CALL0(__NR_gettid), b->vpid, flags);
+	map_bind(b->owner, (int)CALL0(__NR_gettid), b->vpid, flags, true);
 	__atomic_store_n(&b->bound, 1, __ATOMIC_RELEASE);
-	if (common()->dying)
+	if (pid_map_load32(&map()->flags) & PID_MAP_DYING)
 		CALL1(__NR_exit_group, SIGKILL);
 	if (b->child_tid)
 		store_tid(b->child_tid, b->vpid);

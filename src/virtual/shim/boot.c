@@ -23,7 +23,7 @@ void shim_boot(long fd)
 
 	map_or_die(SHIM_PRIVATE, SHIM_PRIVATE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	map_or_die(SHIM_COMMON, SHIM_COMMON_SIZE, MAP_SHARED, fd, SHIM_COMMON_AT);
-	map_or_die(SHIM_MAP, SHIM_MAP_SIZE, MAP_SHARED, fd, SHIM_MAP_AT);
+	map_or_die(SHIM_MAP, SHIM_MAP_SIZE, MAP_SHARED, fd, 0);
 	CALL1(__NR_close, fd);
 	CALL4(__NR_rt_sigaction, SIGSYS, &a, 0, 8);
 	CALL4(__NR_rt_sigprocmask, SIG_UNBLOCK, &set, 0, 8);

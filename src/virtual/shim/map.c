@@ -1,47 +1,71 @@
+/* The life of a number: handed out before the child is born, bound by parent or child, free again when it has been reaped. What
+ * dies unseen is found by the warden (ASK_SWEEP). */
 #include "virtual/shim/map.h"
 #include "virtual/shim/trap.h"
 
-struct entry {
-	uint32_t vpid, flags;
-	uint64_t spare;
-};
-struct map_head {
-	uint32_t cursor, pid_max;
-};
-static struct map_head *head(void) { return (struct map_head *)SHIM_MAP; }
-static struct entry *by_host(int h) { return (struct entry *)(SHIM_MAP + 4096) + h; }
-static uint32_t *by_vpid(int v) { return (uint32_t *)(SHIM_MAP + 4096 + (UINT64_C(16) << 22)) + v; }
+#include <linux/time.h>
 
-int map_reserve(void)
+int map_reserve(int owner, int *ret)
 {
-	for (;;) {
-		uint32_t v = __atomic_add_fetch(&head()->cursor, 1, __ATOMIC_RELAXED), none = 0;
-		if (v >= head()->pid_max)
-			return -EAGAIN;
-		if (__atomic_compare_exchange_n(by_vpid((int)v), &none, ~0u, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			return (int)v;
-	}
+	uint32_t cursor = pid_map_load32(&map()->cursor), next = pid_map_candidate(map(), cursor);
+	struct shim_request q = {.ask = ASK_SWEEP};
+	struct vpid v;
+	int r;
+
+	/* A new lap, or nothing left. */
+	if (!next || next < cursor)
+		shim_bell(&q);
+	r = pid_map_reserve(map(), hpid_of(owner), &v);
+	if (r == 0)
+		*ret = v.n;
+	return r;
 }
-void map_cancel(int v) { *by_vpid(v) = 0; }
-void map_bind(int h, int v, uint32_t flags)
+
+/* In units of /proc/PID/stat. A task began before it bound its number, a stranger that gets the number of a dead one
+ * begins later. */
+static uint64_t now_ticks(void)
 {
-	struct entry *e = by_host(h);
-	uint32_t old = e->vpid;
-	if (old && old != (uint32_t)v && *by_vpid((int)old) == (uint32_t)h)
-		*by_vpid((int)old) = 0;
-	e->flags = flags;
-	__atomic_store_n(&e->vpid, (uint32_t)v, __ATOMIC_RELEASE);
-	__atomic_store_n(by_vpid(v), (uint32_t)h, __ATOMIC_RELEASE);
+	struct timespec t;
+
+	CALL2(__NR_clock_gettime, 7 /* CLOCK_BOOTTIME */, &t);
+	return (uint64_t)t.tv_sec * 100 + (uint64_t)t.tv_nsec / 10000000;
 }
-int ids_guest(int h) { return h > 0 && h < 1 << 22 ? (int)by_host(h)->vpid : 0; }
-int ids_host(int v)
+
+void map_bind(int owner, int host, int vpid, uint32_t flags, bool child)
 {
-	int h = v > 0 && v < 1 << 22 ? (int)*by_vpid(v) : 0;
-	return h > 0 ? h : 0;
+	int r = pid_map_bind(map(), hpid_of(owner), hpid_of(host), vpid_of(vpid));
+
+	if (r != 0)
+		return;
+	pid_map_change_flags(map(), hpid_of(host), vpid_of(vpid), flags, 0);
+	if (child)
+		pid_map_set_start(map(), hpid_of(host), vpid_of(vpid), now_ticks());
 }
-uint32_t ids_flags(int h) { return by_host(h)->flags; }
-void ids_set_flags(int h, uint32_t set, uint32_t clear)
+
+void map_leave(int host, int vpid)
 {
-	by_host(h)->flags = (by_host(h)->flags & ~clear) | set;
+	if (pid_map_flags(map(), hpid_of(host), vpid_of(vpid)) & TASK_LEADS_SESSION)
+		return;
+	if (CALL2(__NR_kill, -(long)host, 0) == -ESRCH)
+		pid_map_release(map(), hpid_of(host), vpid_of(vpid));
 }
-int map_last(void) { return (int)head()->cursor; }
+
+int ids_guest(int host)
+{
+	return pid_map_to_vpid(map(), hpid_of(host)).n;
+}
+
+int ids_host(int guest)
+{
+	return pid_map_to_hpid(map(), vpid_of(guest)).n;
+}
+
+uint32_t ids_flags(int host)
+{
+	return pid_map_flags(map(), hpid_of(host), vpid_of(ids_guest(host)));
+}
+
+void ids_set_flags(int host, uint32_t set, uint32_t clear)
+{
+	pid_map_change_flags(map(), hpid_of(host), vpid_of(ids_guest(host)), set, clear);
+}

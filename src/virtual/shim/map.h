@@ -1,9 +1,18 @@
 #pragma once
-/* The pid map as the shim uses it. */
-#include <stdint.h>
+/* The pid map (ids/pid_map.h) as the shim uses it. */
+#include "virtual/layout.h"
 
-/* A vpid for a task about to be born, in the kernel's order. -EAGAIN: all are in use. */
-int map_reserve(void);
-void map_cancel(int vpid);
-void map_bind(int host, int vpid, uint32_t flags);
-int map_last(void); /* the highest vpid that may be in use */
+static inline struct pid_map_header *map(void)
+{
+	return (struct pid_map_header *)SHIM_MAP;
+}
+
+/* A vpid for a child of the calling thread, in the kernel's order. 0; -EAGAIN: all are in use; -ENOMEM: init is gone. */
+int map_reserve(int owner, int *ret);
+
+/* Makes vpid the child's number; child_tid: the caller is the child itself. */
+void map_bind(int owner, int host, int vpid, uint32_t flags, bool child);
+
+/* A task that the caller has reaped, or that is about to end itself: its number is free unless a group or a session goes
+ * by it. */
+void map_leave(int host, int vpid);

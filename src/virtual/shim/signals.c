@@ -22,10 +22,10 @@ static long denied(int guest, long r)
 /* Process by process: of group (0: of all), but not the caller where all are meant, and never init. */
 static long one_by_one(int group, int sig)
 {
-	int self = ids_self(), last = map_last(), found = 0;
+	int self = ids_self(), found = 0;
 	long r = -ESRCH;
 
-	for (int v = 2; v <= last; v++) {
+	for (int v = 1; (v = pid_map_next(map(), vpid_of(v)).n) > 0;) {
 		int h = ids_host(v);
 		long k;
 		if (!h || (ids_flags(h) & TASK_THREAD) || (!group && h == self) ||

@@ -1,5 +1,16 @@
 /* wait4(2) and waitid(2): whom to wait for, and who it was. */
+#include "virtual/shim/map.h"
 #include "virtual/shim/trap.h"
+
+/* The number of a child that a wait has told of; free from now on if that was its end. */
+static int reaped(int host, int status)
+{
+	int vpid = ids_guest(host);
+
+	if ((status & 0xff) != 0x7f && status != 0xffff && CALL2(__NR_kill, host, 0) == -ESRCH)
+		map_leave(host, vpid);
+	return vpid;
+}
 
 long waits_wait4(const struct trap *t)
 {
@@ -11,7 +22,7 @@ long waits_wait4(const struct trap *t)
 	if (who < -1 && !(host = -ids_host(-who)))
 		return -ECHILD;
 	r = CALL4(__NR_wait4, host, t->arg[1], t->arg[2], t->arg[3]);
-	return r > 0 ? ids_guest((int)r) : r;
+	return r > 0 ? reaped((int)r, t->arg[1] ? *(const int *)t->arg[1] : 0) : r;
 }
 
 long waits_waitid(const struct trap *t)
@@ -25,6 +36,7 @@ long waits_waitid(const struct trap *t)
 		return -ECHILD;
 	r = CALL5(__NR_waitid, t->arg[0], id, info, t->arg[3], t->arg[4]);
 	if (r == 0 && info && info->si_signo)
-		info->si_pid = ids_guest(info->si_pid);
+		info->si_pid = t->arg[3] & 0x01000000 /* WNOWAIT */ || info->si_code >= CLD_TRAPPED ?
+				       ids_guest(info->si_pid) : reaped(info->si_pid, 0);
 	return r;
 }
