@@ -22,11 +22,23 @@ static const struct cli_option options[] = {
 	{0},
 };
 
+static enum pidspace_pids parse_pids(struct cli *c, const char *what, const char *word)
+{
+	if (!strcmp(word, "virtual"))
+		return PIDSPACE_VIRTUAL;
+	if (strcmp(word, "space"))
+		cli_usage(c, "%s '%s' is neither space nor virtual", what, word);
+	return PIDSPACE_SPACE;
+}
+
 static void parse(struct cli *c, int argc, char **argv, struct pidspace_run *o,
 		  struct cli_strings *env)
 {
+	const char *kind = getenv("PIDSPACE_PIDS");
 	int key;
 
+	if (kind && *kind)
+		o->pids = parse_pids(c, "PIDSPACE_PIDS", kind);
 	while ((key = cli_getopt(c, argc, argv)) != -1) {
 		switch (key) {
 		case 'd': o->detach = true; break;
@@ -43,12 +55,7 @@ static void parse(struct cli *c, int argc, char **argv, struct pidspace_run *o,
 			/* include/linux/threads.h: at least RESERVED_PIDS + 1, at most PID_MAX_LIMIT */
 			o->pid_max = (pid_t)cli_number(c, "--pid-max", optarg, 301, 4194304);
 			break;
-		case PIDS:
-			if (!strcmp(optarg, "virtual"))
-				o->pids = PIDSPACE_VIRTUAL;
-			else if (strcmp(optarg, "space"))
-				cli_usage(c, "--pids '%s' is neither space nor virtual", optarg);
-			break;
+		case PIDS: o->pids = parse_pids(c, "--pids", optarg); break;
 		}
 	}
 }

@@ -64,9 +64,14 @@ load setup.bash
 	run -0 pidspace run --rm Web_1.2-x -- true
 }
 
-@test "virtual pids are refused for now" {
-	fails 125 E_NOT_SUPPORTED pidspace run --pids=virtual one -- true
-	run -0 pidspace run --rm --pids=space one -- true
+@test "either way of getting pids can be asked for, and pid 1 is pid 1" {
+	for kind in space virtual; do
+		run -0 pidspace run --rm --pids=$kind one -- sh -c 'echo $$ $PPID; exit 0'
+		[ "$output" = "1 0" ]
+		PIDSPACE_PIDS=$kind run -0 pidspace run --rm one -- sh -c 'echo $$ $PPID; exit 0'
+		[ "$output" = "1 0" ]
+	done
+	fails 125 E_USAGE pidspace run --pids=none one -- true
 }
 
 @test "stdout and stderr stay apart" {
