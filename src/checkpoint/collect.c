@@ -63,6 +63,7 @@ void collect_free(struct save *s)
 	vec_free(&e->uids.range);
 	vec_free(&e->gids.range);
 	free(e->by_pid);
+	free(e->root);
 	vec_each(f, &s->files) {
 		fd_closep(&f->local);
 		free(f->info);

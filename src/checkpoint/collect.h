@@ -39,8 +39,6 @@ struct outside {
 	int maps_error, fds_error;
 	struct proc_maps maps;  /* until new_mm() takes it, if owns_mm */
 	struct proc_stat mm_stat; /* of a live thread: a leader that has exited shows no memory */
-	char *auxv;
-	size_t auxv_len;
 	char *timers;           /* text */
 	struct stat exe;        /* st_ino 0: not told */
 	VEC(struct outside_fd {
@@ -76,6 +74,7 @@ struct save_engine {
 	uint32_t n_fd_tables;
 	VEC(MappedFile *) mapped;
 	struct id_map uids, gids;
+	char *root;                            /* of the container, as our links show it; NULL: "/" */
 	uint32_t *by_pid;                      /* index + 1 into processes, by vpid */
 	VEC(uint32_t) file_order;              /* indices into save.files, sorted; collect_files.c */
 };
@@ -95,6 +94,10 @@ void collect_lock(struct save *s);
 int collect_tree(struct save *s, struct pidspace_error *err);    /* processes, threads, kinship */
 int collect_outside(struct save *s, struct pidspace_error *err); /* struct outside of every process */
 void collect_outside_done(struct outside *o);
+/* Where link `name` of /proc/PID leads, as the container's root sees it: malloc'd, NULL: not told. */
+char *collect_link(const struct save *s, pid_t pid, const char *name);
+/* Command line, directories and auxiliary vector, from what the tasks told; after collect_tasks. */
+int collect_words(struct save *s, struct pidspace_error *err);
 extern const char *const collect_namespaces[N_NAMESPACES]; /* as in /proc/PID/ns */
 int collect_surroundings(struct save *s, struct pidspace_error *err); /* namespaces, mounts, SysV IPC */
 int collect_sharing(struct save *s, struct pidspace_error *err); /* who shares what */

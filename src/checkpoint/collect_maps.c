@@ -335,9 +335,6 @@ static int new_mm(struct save *s, struct saved_process *p, struct saved_mm **ret
 	mm->m->arg_end = st.arg_end;
 	mm->m->env_start = st.env_start;
 	mm->m->env_end = st.env_end;
-	mm->m->auxv.data = (uint8_t *)p->seen.auxv;
-	mm->m->auxv.len = p->seen.auxv_len;
-	p->seen.auxv = NULL;
 	*ret = mm;
 	r = collect_vmas(s, mm, err);
 	return r < 0 ? r : collect_exe(s, mm, err);

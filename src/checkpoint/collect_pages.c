@@ -80,9 +80,20 @@ static int note_guard(AddressSpace *a, size_t *at, uint64_t start, uint64_t end)
 	return 0;
 }
 
-/* Pages made inaccessible by MADV_GUARD_INSTALL. -EINVAL: the kernel does not tell (before 6.15). */
-static int scan_guards(struct saved_mm *mm)
+/* One answer of the kernel: a page that is guarded (MADV_GUARD_INSTALL) counts as swapped too. */
+static int take_region(struct saved_mm *mm, const struct sys_page_region *g, size_t *at)
 {
+	if (g->categories & SYS_PAGE_IS_GUARD)
+		return note_guard(mm->m, at, g->start, g->end);
+	if (g->categories & (SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE))
+		return 0;
+	return add_in_vmas(mm, at, g->start, g->end);
+}
+
+/* guard: SYS_PAGE_IS_GUARD, or 0 for a kernel that does not tell (before 6.15 -EINVAL). */
+static int scan_pages(struct saved_mm *mm, uint64_t guard)
+{
+	const uint64_t content = SYS_PAGE_IS_PRESENT | SYS_PAGE_IS_SWAPPED;
 	AddressSpace *a = mm->m;
 	struct sys_page_region region[256];
 	size_t at = 0;
@@ -91,8 +102,8 @@ static int scan_guards(struct saved_mm *mm)
 		.end = a->n_vma ? a->vma[a->n_vma - 1]->end : 0,
 		.vec = (uint64_t)region,
 		.vec_len = 256,
-		.category_mask = SYS_PAGE_IS_GUARD,
-		.return_mask = SYS_PAGE_IS_GUARD,
+		.category_anyof_mask = content,
+		.return_mask = content | SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE | guard,
 	};
 	int r = 0;
 
@@ -101,43 +112,11 @@ static int scan_guards(struct saved_mm *mm)
 		if (n < 0)
 			return -errno;
 		for (int i = 0; i < n && r == 0; i++)
-			r = note_guard(a, &at, region[i].start, region[i].end);
+			r = take_region(mm, &region[i], &at);
 		if (arg.walk_end <= arg.start)
 			break;
 		arg.start = arg.walk_end;
 	}
-	return r;
-}
-
-static int scan_pages(struct saved_mm *mm)
-{
-	AddressSpace *a = mm->m;
-	struct sys_page_region *region = malloc(4096 * sizeof *region);
-	size_t at = 0;
-	uint64_t guard = scan_guards(mm) == 0 ? SYS_PAGE_IS_GUARD : 0;
-	struct sys_pm_scan_arg arg = {
-		.size = sizeof arg,
-		.end = a->n_vma ? a->vma[a->n_vma - 1]->end : 0,
-		.vec = (uint64_t)region,
-		.vec_len = 4096,
-		.category_inverted = SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE | guard,
-		.category_mask = SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE | guard,
-		.category_anyof_mask = SYS_PAGE_IS_PRESENT | SYS_PAGE_IS_SWAPPED,
-		.return_mask = SYS_PAGE_IS_PRESENT | SYS_PAGE_IS_SWAPPED,
-	};
-	int r = region ? 0 : -ENOMEM;
-
-	while (r == 0 && arg.start < arg.end) {
-		int n = ioctl(mm->pagemap, SYS_PAGEMAP_SCAN, &arg);
-		if (n < 0)
-			r = -errno;
-		for (int i = 0; i < n && r == 0; i++)
-			r = add_in_vmas(mm, &at, region[i].start, region[i].end);
-		if (arg.walk_end <= arg.start)
-			break;
-		arg.start = arg.walk_end;
-	}
-	free(region);
 	return r;
 }
 
@@ -173,7 +152,10 @@ static int open_proc_of(const struct saved_mm *mm, const char *name)
 {
 	char path[64];
 
-	snprintf(path, sizeof path, "%d/task/%d/%s", mm->owner->leader->tgid.n, mm->owner->first->tid.n, name);
+	if (mm->owner->first == mm->owner->leader)
+		snprintf(path, sizeof path, "%d/%s", mm->owner->leader->tgid.n, name);
+	else
+		snprintf(path, sizeof path, "%d/task/%d/%s", mm->owner->leader->tgid.n, mm->owner->first->tid.n, name);
 	int fd = openat(mm->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
@@ -208,9 +190,19 @@ int collect_read(struct saved_mm *mm, uint64_t address, void *buf, size_t n)
 
 /* --- what a child shares --- */
 
+/* What was read of a parent's page map: its next child will ask for the same. */
+#define ASKED 16
+struct asked {
+	const struct saved_mm *of;
+	uint64_t start, entry[512];
+	size_t n;
+};
+
 struct compare {
 	struct saved_mm *child, *parent;
-	uint64_t mine[512], theirs[512];
+	uint64_t mine[512];
+	struct asked asked[ASKED];
+	unsigned oldest;
 	bool alone[512];
 	uint8_t *a, *b; /* 512 pages each */
 };
@@ -245,19 +237,48 @@ static bool read_both(struct compare *c, uint64_t start, size_t n)
 	       collect_read(c->parent, start, c->b, n * PAGE) == 0;
 }
 
+static int ask_parent(struct compare *c, uint64_t start, size_t n, const uint64_t **ret)
+{
+	for (unsigned i = 0; i < ASKED; i++) {
+		const struct asked *a = &c->asked[i];
+		if (a->of == c->parent && a->start == start && a->n >= n) {
+			*ret = a->entry;
+			return 0;
+		}
+	}
+	struct asked *a = &c->asked[c->oldest++ % ASKED];
+	*ret = a->entry;
+	a->of = c->parent;
+	a->start = start;
+	a->n = n;
+	int r = read_pagemap(c->parent, start, n, a->entry);
+	if (r < 0)
+		a->of = NULL;
+	return r;
+}
+
 /* Compares up to 512 pages at start; same[i] tells which are the parent's. */
 static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same)
 {
 	int r = read_pagemap(c->child, start, n, c->mine);
+	const uint64_t *theirs;
 	bool any = false, all;
 
-	if (r == 0)
-		r = read_pagemap(c->parent, start, n, c->theirs);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
-		uint64_t m = c->mine[i], t = c->theirs[i];
-		c->alone[i] = m & PM_EXCLUSIVE;
+		c->alone[i] = c->mine[i] & PM_EXCLUSIVE;
+		same[i] = false;
+		any |= maybe_shared(c->mine[i]);
+	}
+	if (!any)
+		return 0;
+	any = false;
+	r = ask_parent(c, start, n, &theirs);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t m = c->mine[i], t = theirs[i];
 		same[i] = maybe_shared(m) && maybe_shared(t) && parent_lends(c->parent, start + i * PAGE);
 		/* With the privilege to see page frames there is nothing to compare. */
 		if (same[i] && (m & PM_PFN) && (t & PM_PFN)) {
@@ -469,7 +490,9 @@ static void scan_one(void *arg, size_t i, unsigned worker)
 	int r;
 
 	mm->pagemap = open_proc_of(mm, "pagemap");
-	r = mm->pagemap < 0 ? mm->pagemap : scan_pages(mm);
+	r = mm->pagemap < 0 ? mm->pagemap : scan_pages(mm, SYS_PAGE_IS_GUARD);
+	if (r == -EINVAL)
+		r = scan_pages(mm, 0);
 	if (r == -ENOTTY || r == -EINVAL)
 		r = walk_pagemap(mm);
 	/* Whole mappings were noted before (collect_maps.c). */

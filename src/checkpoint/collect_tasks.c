@@ -187,9 +187,13 @@ static void look_at_thread(void *arg, size_t i, unsigned worker)
 
 	if (k->zombie)
 		return;
-	w->error = proc_stat_read(l->s->space->proc_fd, k->tgid.n, k->tid.n, &w->stat);
+	bool leads = k->tid.n == k->tgid.n;
+	if (leads)
+		w->stat = k->stat;
+	else
+		w->error = proc_stat_read(l->s->space->proc_fd, k->tgid.n, k->tid.n, &w->stat);
 	if (w->error == 0)
-		w->error = proc_status_read(l->s->space->proc_fd, k->tgid.n, k->tid.n, &w->status);
+		w->error = proc_status_read(l->s->space->proc_fd, k->tgid.n, leads ? 0 : k->tid.n, &w->status);
 }
 
 static int prepare_threads(struct save *s, struct saved_process *p, struct thread_work *w,

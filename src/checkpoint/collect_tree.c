@@ -63,9 +63,7 @@ static int add_process(struct save *s, struct frozen *f, size_t at)
 	if (!p->m)
 		return -ENOMEM;
 	process__init(p->m);
-	int r = proc_stat_read(s->space->proc_fd, k->tgid.n, 0, &p->stat);
-	if (r < 0)
-		return r;
+	p->stat = k->stat;
 	p->m->pid = k->tgid.n;
 	p->m->ppid = p->stat.ppid;
 	p->m->pgid = p->stat.pgid;

@@ -88,40 +88,47 @@ static int64_t cpu_clock_offset(struct cpu_clocks *c, int cpu)
 	return c->offset[cpu];
 }
 
-static void note_last_run(const struct frozen *f, struct frozen_task *k, struct cpu_clocks *clocks)
+/* Of the leader through the process's own directory: every entry of /proc that is looked at costs again when the
+ * process is reaped. */
+static uint64_t exec_start_of(const struct frozen *f, const struct frozen_task *k, uint64_t *ret_slept)
 {
-	struct proc_stat st;
 	char path[64];
-	uint64_t ran;
 
-	if (proc_stat_read(f->space->proc_fd, k->tgid.n, k->tid.n, &st) < 0 || st.state != 'S')
-		return;
-	snprintf(path, sizeof path, "%d/task/%d/sched", k->tgid.n, k->tid.n);
-	ran = exec_start(f->space->proc_fd, path, &k->slept);
-	k->ran_ns = ran ? ran + (uint64_t)cpu_clock_offset(clocks, st.processor) : 0;
+	if (k->tid.n == k->tgid.n)
+		snprintf(path, sizeof path, "%d/sched", k->tgid.n);
+	else
+		snprintf(path, sizeof path, "%d/task/%d/sched", k->tgid.n, k->tid.n);
+	return exec_start(f->space->proc_fd, path, ret_slept);
+}
+
+static void note_last_run(const struct frozen *f, struct frozen_task *k, const struct proc_stat *st,
+			  struct cpu_clocks *clocks)
+{
+	uint64_t ran = st->state == 'S' ? exec_start_of(f, k, &k->slept) : 0;
+
+	k->ran_ns = ran ? ran + (uint64_t)cpu_clock_offset(clocks, st->processor) : 0;
 }
 
 /* A task may have woken and begun another sleep between our look and its stop: then nothing is known of that
  * one. The stop itself counts as one sleep. */
 static void forget_older_sleep(const struct frozen *f, struct frozen_task *k)
 {
-	char path[64];
 	uint64_t slept = 0;
 
 	if (!k->ran_ns || k->t.state != TRACEE_STOPPED || (long)k->t.regs.orig_rax < 0 ||
 	    ((long)k->t.regs.rax != -EINTR && (long)k->t.regs.rax != -516))
 		return;
-	snprintf(path, sizeof path, "%d/task/%d/sched", k->tgid.n, k->tid.n);
-	if (!exec_start(f->space->proc_fd, path, &slept) || slept != k->slept + 1)
+	if (!exec_start_of(f, k, &slept) || slept != k->slept + 1)
 		k->ran_ns = 0;
 }
 
+/* st: of the task, NULL: not read yet. */
 static int add_task(struct frozen *f, struct vpid tgid, struct vpid tid, struct cpu_clocks *clocks,
-		    struct hpid tgid_host, struct frozen_task **ret)
+		    struct hpid tgid_host, const struct proc_stat *st, struct frozen_task **ret)
 {
 	struct frozen_task *k = calloc(1, sizeof *k), **slot;
 	struct hpid host = tgid_host;
-	struct proc_stat st;
+	struct proc_stat own;
 
 	if (!k || !(slot = vec_push(&f->tasks))) {
 		free(k);
@@ -135,18 +142,21 @@ static int add_task(struct frozen *f, struct vpid tgid, struct vpid tid, struct 
 		k->lost = true;
 		return 0;
 	}
-	note_last_run(f, k, clocks);
+	if (!st && proc_stat_read(f->space->proc_fd, tgid.n, tid.n, &own) == 0)
+		st = &own;
+	if (st)
+		note_last_run(f, k, st, clocks);
 	int r = tracee_seize(&k->t, host, tgid_host, 0);
 	if (r == 0)
 		return 0;
 	/* Zombies cannot be seized; neither can what someone else traces. */
-	if (proc_stat_read(f->space->proc_fd, tgid.n, tid.n, &st) < 0) {
+	if (proc_stat_read(f->space->proc_fd, tgid.n, tid.n, &own) < 0) {
 		k->lost = true;
 		return 0;
 	}
 	k->t.tid = host;
 	k->t.tgid = tgid_host;
-	if (st.state == 'Z' || st.state == 'X') {
+	if (own.state == 'Z' || own.state == 'X') {
 		k->zombie = true;
 		k->t.state = TRACEE_GONE;
 		return 0;
@@ -172,68 +182,87 @@ static DIR *open_dir(int at, const char *path)
 	return d;
 }
 
-/* A set of tids already known, so that a pass over 10,000 tasks stays linear. */
+/* The tasks already known, by tid (index + 1 into the tasks), so that a pass over 10,000 stays linear. */
 struct known {
-	uint8_t bits[(1 << 22) / 8 + 1];
+	uint32_t at[(1 << 22) + 1];
 };
 
-static bool known_test_set(struct known *k, int n)
-{
-	bool was = k->bits[n / 8] >> (n % 8) & 1;
+/* The look at one process: where it stands in a pass. */
+struct pass {
+	struct frozen *f;
+	struct known *known;
+	struct cpu_clocks *clocks;
+	size_t fresh; /* tasks met for the first time */
+};
 
-	k->bits[n / 8] |= (uint8_t)(1 << (n % 8));
-	return was;
+static int take_task(struct pass *p, struct vpid tgid, struct vpid tid, struct hpid *host,
+		     const struct proc_stat *st, struct pidspace_error *err)
+{
+	struct frozen_task *k;
+	int r;
+
+	if (p->known->at[tid.n])
+		return 0;
+	if (!host->n && space_to_host(p->f->space, tgid, host) < 0)
+		return 0;
+	r = add_task(p->f, tgid, tid, p->clocks, *host, st, &k);
+	if (r == -EPERM)
+		return error_set(err, r, "E_TRACED",
+				 "cannot stop task %d (host %d): it is being traced, or it is not ours; end the "
+				 "debugger that holds it and try again", tid.n, k->t.tid.n);
+	if (r < 0)
+		return error_sys(err, r, "cannot stop task %d", tid.n);
+	p->known->at[tid.n] = (uint32_t)p->f->tasks.n;
+	if (k->lost)
+		return 0;
+	p->fresh++;
+	if (!k->zombie)
+		tracee_interrupt(&k->t);
+	return 0;
 }
 
-static int scan_threads(struct frozen *f, struct known *known, struct vpid tgid, struct cpu_clocks *clocks,
-			size_t *ret_new, struct pidspace_error *err)
+static int scan_process(struct pass *p, struct vpid tgid, struct pidspace_error *err)
 {
 	struct hpid host = {0};
-	struct frozen_task *k;
+	struct proc_stat st;
 	struct dirent *e;
 	char path[32];
-	int r = 0;
+	int r;
 
+	if (proc_stat_read(p->f->space->proc_fd, tgid.n, 0, &st) < 0)
+		return 0;
+	r = take_task(p, tgid, tgid, &host, &st, err);
+	/* In the last pass everything stands still: that look is the one that is kept. */
+	if (r == 0 && p->known->at[tgid.n])
+		p->f->tasks.at[p->known->at[tgid.n] - 1]->stat = st;
+	if (r < 0 || st.threads <= 1)
+		return r;
 	snprintf(path, sizeof path, "%d/task", tgid.n);
-	DIR *d = open_dir(f->space->proc_fd, path);
+	DIR *d = open_dir(p->f->space->proc_fd, path);
 	if (!d)
 		return 0;
 	while (r == 0 && (e = readdir(d))) {
 		int tid = number(e->d_name);
-		if (!tid || known_test_set(known, tid))
-			continue;
-		if (!host.n && space_to_host(f->space, tgid, &host) < 0)
-			break;
-		r = add_task(f, tgid, vpid_of(tid), clocks, host, &k);
-		if (r == -EPERM)
-			error_set(err, r, "E_TRACED",
-				  "cannot stop task %d (host %d): it is being traced, or it is not ours; end the "
-				  "debugger that holds it and try again", tid, k->t.tid.n);
-		else if (r < 0)
-			error_sys(err, r, "cannot stop task %d", tid);
-		else if (!k->lost)
-			(*ret_new)++;
-		if (r == 0 && !k->lost && !k->zombie)
-			tracee_interrupt(&k->t);
+		if (tid && tid != tgid.n)
+			r = take_task(p, tgid, vpid_of(tid), &host, NULL, err);
 	}
 	closedir(d);
 	return r;
 }
 
-static int scan(struct frozen *f, struct known *known, struct cpu_clocks *clocks, size_t *ret_new,
-		struct pidspace_error *err)
+static int scan(struct pass *p, struct pidspace_error *err)
 {
 	struct dirent *e;
 	int r = 0;
 
-	*ret_new = 0;
-	DIR *d = open_dir(f->space->proc_fd, ".");
+	p->fresh = 0;
+	DIR *d = open_dir(p->f->space->proc_fd, ".");
 	if (!d)
 		return error_sys(err, -errno, "cannot list the container's processes");
 	while (r == 0 && (e = readdir(d))) {
 		int pid = number(e->d_name);
 		if (pid)
-			r = scan_threads(f, known, vpid_of(pid), clocks, ret_new, err);
+			r = scan_process(p, vpid_of(pid), err);
 	}
 	closedir(d);
 	return r;
@@ -334,25 +363,23 @@ static void settle_zombies(struct frozen *f)
 int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_error *err)
 {
 	struct frozen *f = calloc(1, sizeof *f);
-	struct known *known = calloc(1, sizeof *known);
-	struct cpu_clocks *clocks = calloc(1, sizeof *clocks);
-	size_t fresh;
-	int r = f && known && clocks ? 0 : error_sys(err, -ENOMEM, "cannot stop the container");
+	struct pass p = {f, calloc(1, sizeof *p.known), calloc(1, sizeof *p.clocks), 0};
+	int r = f && p.known && p.clocks ? 0 : error_sys(err, -ENOMEM, "cannot stop the container");
 
 	if (r == 0) {
 		f->space = s;
-		sched_getaffinity(0, sizeof clocks->home, &clocks->home);
+		sched_getaffinity(0, sizeof p.clocks->home, &p.clocks->home);
 	}
 	do {
 		if (r == 0)
-			r = scan(f, known, clocks, &fresh, err);
+			r = scan(&p, err);
 		if (r == 0)
 			r = wait_all(f, err);
-	} while (r == 0 && fresh);
-	free(known);
-	if (clocks && clocks->away)
-		sched_setaffinity(0, sizeof clocks->home, &clocks->home);
-	free(clocks);
+	} while (r == 0 && p.fresh);
+	free(p.known);
+	if (p.clocks && p.clocks->away)
+		sched_setaffinity(0, sizeof p.clocks->home, &p.clocks->home);
+	free(p.clocks);
 	if (r < 0) {
 		freeze_release(f);
 		return r;
@@ -373,10 +400,17 @@ int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_erro
 	return 0;
 }
 
+static void task_free(struct frozen_task *k)
+{
+	free(k->told.cwd);
+	free(k->told.auxv);
+	free(k);
+}
+
 static void frozen_free(struct frozen *f)
 {
 	vec_each(p, &f->tasks)
-		free(*p);
+		task_free(*p);
 	vec_free(&f->tasks);
 	free(f);
 }
@@ -421,29 +455,36 @@ void freeze_release(struct frozen *f)
 	frozen_free(f);
 }
 
-/* Reaps what has ended so far, and lets stopped ones run into their end. The number of tasks left. */
-static size_t reap_killed(struct frozen *f, bool *ret_moved)
+#define UNFINISHED 32 /* met by a pass before it gives up: the others will not have ended either */
+
+/* Reaps what has ended so far, and lets stopped ones run into their end. They are killed in the order of their numbers,
+ * so that is where to look; asking all of them again and again would keep a cpu from those that are dying.
+ * *from: where to begin, moved past those that are done. True while any is left. */
+static bool reap_killed(struct frozen *f, size_t *from, bool *ret_moved)
 {
 	size_t left = 0;
 	int status;
 
 	*ret_moved = false;
-	for (size_t i = f->tasks.n; i-- > 1;) {
+	for (size_t i = *from; i < f->tasks.n && left < UNFINISHED; i++) {
 		struct tracee *t = &f->tasks.at[i]->t;
-		if (t->state != TRACEE_STOPPED && t->state != TRACEE_ATTACHED)
-			continue;
-		int r = tracee_wait_now(t, &status);
-		if (r == 0)
-			ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
-		*ret_moved |= r != -EAGAIN;
-		left += r == 0 || r == -EAGAIN;
+		if (t->state == TRACEE_STOPPED || t->state == TRACEE_ATTACHED) {
+			int r = tracee_wait_now(t, &status);
+			if (r == 0)
+				ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
+			*ret_moved |= r != -EAGAIN;
+			left += r == 0 || r == -EAGAIN;
+		}
+		if (!left)
+			*from = i + 1;
 	}
 	return left;
 }
 
 int freeze_kill(struct frozen *f, struct pidspace_error *err)
 {
-	const struct timespec moment = {.tv_nsec = 100000};
+	const struct timespec moment = {.tv_nsec = 200000};
+	size_t from = 1;
 	bool moved;
 
 	if (task_ref_kill(&f->space->init, SIGKILL) < 0)
@@ -452,7 +493,7 @@ int freeze_kill(struct frozen *f, struct pidspace_error *err)
 	 * until no other task of the namespace is left, threads of its own included (kernel/pid_namespace.c,
 	 * zap_pid_ns_processes). Which thread that is nobody knows, so each is asked in turn; one wait for
 	 * any child would take statuses that are not ours. Init's own is not taken here: it is its parent's. */
-	while (reap_killed(f, &moved))
+	while (reap_killed(f, &from, &moved))
 		if (!moved)
 			nanosleep(&moment, NULL);
 	f->killed = true;

@@ -113,10 +113,7 @@ static int collect(struct job *j, struct pidspace_error *err)
 		r = collect_tasks(s, err);
 	if (r == 0)
 		r = collect_cloexec(s, err);
-	vec_each(p, &j->e.processes)
-		if ((*p)->mm && (*p)->first->brk)
-			(*p)->mm->m->brk = (*p)->first->brk;
-	return r;
+	return r == 0 ? collect_words(s, err) : r;
 }
 
 /* Everything but memory. Frames are held back until it is known that nothing refuses. */

@@ -88,14 +88,8 @@ int proc_maps_parse(char *text, struct proc_maps *ret)
 		if (*l >= 'A' && *l <= 'Z') {
 			if (!m)
 				goto bad;
-			if (!strncmp(l, "VmFlags:", 8))
+			if (*l == 'V' && !strncmp(l, "VmFlags:", 8))
 				parse_vm_flags(l + 8, m);
-			else if (!strncmp(l, "Rss:", 4))
-				m->rss_kib = strtoull(l + 4, NULL, 10);
-			else if (!strncmp(l, "Anonymous:", 10))
-				m->anonymous_kib = strtoull(l + 10, NULL, 10);
-			else if (!strncmp(l, "Swap:", 5))
-				m->swap_kib = strtoull(l + 5, NULL, 10);
 			continue;
 		}
 		m = vec_push(&maps.map);

@@ -34,7 +34,6 @@ struct proc_map {
 	dev_t dev;
 	uint64_t ino;
 	const char *name;            /* path, [stack], [anon:NAME] …; points into the text */
-	uint64_t rss_kib, anonymous_kib, swap_kib;
 };
 
 struct proc_maps {

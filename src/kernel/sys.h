@@ -97,6 +97,7 @@ struct sys_kcmp_epoll_slot {
 #define SYS_MADV_GUARD_REMOVE 103
 #define SYS_PR_TIMER_CREATE_RESTORE_IDS 77 /* 6.15 */
 #define SYS_PR_GET_TID_ADDRESS 40
+#define SYS_PR_GET_AUXV 0x41555856 /* 6.4 */
 #define SYS_CLONE_NEWTIME 0x80
 
 /* PROCMAP_QUERY on /proc/PID/maps, include/uapi/linux/fs.h struct procmap_query, Linux 6.11. */

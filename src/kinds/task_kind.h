@@ -16,8 +16,8 @@
 #include "tracee/frozen_task.h"
 
 struct task_question { /* what ask() remembers for take(): data tokens and call indexes */
-	size_t actions, itimers, subreaper, altstack, tid_address, pdeath, timers, limits;
-	int dumpable, securebits, thp, brk, first_timer, slack;
+	size_t actions, itimers, subreaper, altstack, tid_address, pdeath, timers, limits, cwd, root, auxv;
+	int dumpable, securebits, thp, brk, first_timer, slack, personality, getcwd, statx, get_auxv;
 	size_t n_timers;
 };
 

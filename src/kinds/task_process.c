@@ -1,18 +1,41 @@
 /* What prctl(2) and friends keep for a process or thread: identity, limits, scheduling, and the
  * addresses the kernel writes to when a thread ends. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/prctl.h>
 #include <sched.h>
 #include <sys/ptrace.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <linux/capability.h>
 
 #include "base/error.h"
 #include "kernel/sys.h"
 #include "kinds/task_kind.h"
+
+#define CWD_MAX 512
+#define AUXV_MAX 1024
+
+/* What /proc would tell as well, at the price of an entry there each. */
+static void ask_words(struct task_view *v, struct batch *b)
+{
+	v->q.personality = BATCH_CALL(b, "personality", SYS_personality, 0xffffffff);
+	v->q.cwd = batch_out(b, CWD_MAX);
+	v->q.getcwd = BATCH_CALL(b, "getcwd", SYS_getcwd, BATCH_DATA(v->q.cwd), CWD_MAX);
+	batch_may_fail(b, v->q.getcwd); /* a removed or a long one */
+	v->q.root = batch_out(b, sizeof(struct statx));
+	size_t path = batch_str(b, "/");
+	v->q.statx = BATCH_CALL(b, "statx", SYS_statx, AT_FDCWD, BATCH_DATA(path), 0, STATX_INO | STATX_MNT_ID,
+				BATCH_DATA(v->q.root));
+	batch_may_fail(b, v->q.statx);
+	v->q.auxv = batch_out(b, AUXV_MAX);
+	v->q.get_auxv = BATCH_CALL(b, "prctl(PR_GET_AUXV)", SYS_prctl, SYS_PR_GET_AUXV, BATCH_DATA(v->q.auxv), AUXV_MAX);
+	batch_may_fail(b, v->q.get_auxv); /* before Linux 6.4 */
+}
 
 static void process_ask(struct task_view *v, struct batch *b)
 {
@@ -31,6 +54,7 @@ static void process_ask(struct task_view *v, struct batch *b)
 	v->q.dumpable = BATCH_CALL(b, "prctl(PR_GET_DUMPABLE)", SYS_prctl, PR_GET_DUMPABLE);
 	v->q.thp = BATCH_CALL(b, "prctl(PR_GET_THP_DISABLE)", SYS_prctl, PR_GET_THP_DISABLE);
 	v->q.brk = BATCH_CALL(b, "brk", SYS_brk, 0);
+	ask_words(v, b);
 	/* Inside, since from outside another user's limits take CAP_SYS_RESOURCE (prlimit(2)). */
 	v->q.limits = batch_out(b, RLIM_NLIMITS * sizeof(struct rlimit));
 	for (size_t i = 0; i < RLIM_NLIMITS; i++)
@@ -113,6 +137,44 @@ static int take_limits(Process *p, const void *limits)
 	return 0;
 }
 
+/* The whole vector comes, entries after AT_NULL too. */
+static int take_auxv(struct told *t, const struct batch *b, size_t at, int64_t len)
+{
+	const uint64_t *word = batch_bytes(b, at);
+	size_t n = 0;
+
+	if (len <= 0 || len > AUXV_MAX)
+		return 0;
+	while ((n + 2) * sizeof *word < (size_t)len && word[n])
+		n += 2;
+	t->auxv_len = (n + 2) * sizeof *word;
+	t->auxv = malloc(t->auxv_len);
+	if (!t->auxv)
+		return -ENOMEM;
+	memcpy(t->auxv, word, t->auxv_len);
+	return 0;
+}
+
+static int take_words(struct task_view *v, const struct batch *b)
+{
+	struct told *t = &v->k->told;
+	const char *cwd = batch_bytes(b, v->q.cwd);
+	struct statx st;
+
+	t->brk = (uint64_t)batch_result(b, v->q.brk);
+	v->process->personality = (uint32_t)batch_result(b, v->q.personality);
+	/* One outside the root begins with "(unreachable)" (getcwd(2)). */
+	if (batch_result(b, v->q.getcwd) > 0 && *cwd == '/' && !(t->cwd = strdup(cwd)))
+		return -ENOMEM;
+	memcpy(&st, batch_bytes(b, v->q.root), sizeof st);
+	if (batch_result(b, v->q.statx) == 0 && st.stx_mask & STATX_MNT_ID) {
+		t->root[0] = makedev(st.stx_dev_major, st.stx_dev_minor);
+		t->root[1] = st.stx_ino;
+		t->root[2] = st.stx_mnt_id;
+	}
+	return take_auxv(t, b, v->q.auxv, batch_result(b, v->q.get_auxv));
+}
+
 static int process_take(struct task_view *v, const struct batch *b, struct pidspace_error *err)
 {
 	pid_t tid = v->k->t.tid.n;
@@ -141,9 +203,10 @@ static int process_take(struct task_view *v, const struct batch *b, struct pidsp
 		p->child_subreaper = word;
 		p->dumpable = v->k->was_locked ? 0 : (uint32_t)batch_result(b, v->q.dumpable);
 		p->thp_disable = batch_result(b, v->q.thp) == 1;
-		v->k->brk = (uint64_t)batch_result(b, v->q.brk);
 		p->umask = (uint32_t)v->status->umask;
 		r = take_limits(p, batch_bytes(b, v->q.limits));
+		if (r == 0)
+			r = take_words(v, b);
 	}
 	return r < 0 ? error_sys(err, r, "cannot read the attributes of task %d", v->k->tid.n) : 0;
 }
