@@ -13,6 +13,8 @@ static void mm_free(struct saved_mm *mm)
 	fd_closep(&mm->mem);
 	vec_free(&mm->pages);
 	vec_free(&mm->inherited);
+	vec_free(&mm->for_children);
+	vec_free(&mm->orphans);
 	proc_maps_done(&mm->maps);
 	if (mm->m) {
 		/* MappedFiles are owned by the engine's list. */

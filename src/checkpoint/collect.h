@@ -14,6 +14,7 @@ struct page_run {
 	uint64_t start, end; /* bytes */
 	bool before;
 	bool alone;          /* mapped nowhere else: pinning to read unshares nothing */
+	struct saved_mm *from; /* in whose memory these bytes are; NULL: its own */
 };
 typedef VEC(struct page_run) page_runs; /* sorted, disjoint */
 
@@ -25,6 +26,11 @@ struct saved_mm {
 	struct proc_maps maps;
 	page_runs pages;           /* to store */
 	page_runs inherited;       /* taken over from the parent, as before-pages there */
+	page_runs for_children;    /* what it held once and children still share; it has written over that since */
+	VEC(struct orphan_page {   /* shared, but not with the parent, who has a copy of its own by now; sorted */
+		uint64_t address, frame; /* page frame number */
+		bool lent;         /* among for_children of the parent */
+	}) orphans;
 	uint64_t bytes;
 	uint64_t scratch;          /* address of scratch memory, 0: none */
 	size_t scratch_len;
@@ -107,6 +113,11 @@ int collect_files(struct save *s, struct pidspace_error *err);   /* descriptors,
 int collect_cloexec(struct save *s, struct pidspace_error *err); /* which fdinfo did not tell truly; after collect_tasks */
 int collect_write_files(struct save *s, struct pidspace_error *err); /* lets the kinds save them */
 int collect_pages(struct save *s, struct pidspace_error *err);   /* which pages to store, what is shared */
+/* Moves pages that siblings share only with each other to their parent's for_children. -ENOMEM. */
+int collect_siblings(struct save *s);
+int collect_add_run(page_runs *runs, uint64_t start, uint64_t end, bool before, bool alone);
+/* Is all of this range in runs? */
+bool collect_covers(const page_runs *runs, uint64_t start, uint64_t end, bool only_alone);
 
 /* Reads memory without changing who shares it. -EFAULT. */
 int collect_read(struct saved_mm *mm, uint64_t address, void *buf, size_t n);

@@ -22,7 +22,7 @@
 #define PM_EXCLUSIVE (UINT64_C(1) << 56)
 #define PM_PFN ((UINT64_C(1) << 55) - 1)
 
-static int add_run(page_runs *runs, uint64_t start, uint64_t end, bool before, bool alone)
+int collect_add_run(page_runs *runs, uint64_t start, uint64_t end, bool before, bool alone)
 {
 	struct page_run *last = runs->n ? &runs->at[runs->n - 1] : NULL;
 
@@ -33,8 +33,19 @@ static int add_run(page_runs *runs, uint64_t start, uint64_t end, bool before, b
 	struct page_run *r = vec_push(runs);
 	if (!r)
 		return -ENOMEM;
-	*r = (struct page_run){start, end, before, alone};
+	*r = (struct page_run){start, end, before, alone, NULL};
 	return 0;
+}
+
+bool collect_covers(const page_runs *runs, uint64_t start, uint64_t end, bool only_alone)
+{
+	vec_each(run, runs)
+		if (run->start <= start && run->end > start && (run->alone || !only_alone)) {
+			if (run->end >= end)
+				return true;
+			start = run->end;
+		}
+	return false;
 }
 
 static bool has_own_pages(const Vma *v)
@@ -55,7 +66,7 @@ static int add_in_vmas(struct saved_mm *mm, size_t *at, uint64_t start, uint64_t
 		const Vma *v = a->vma[i];
 		if (!has_own_pages(v))
 			continue;
-		int r = add_run(&mm->pages, start > v->start ? start : v->start, end < v->end ? end : v->end, false,
+		int r = collect_add_run(&mm->pages, start > v->start ? start : v->start, end < v->end ? end : v->end, false,
 				false);
 		if (r < 0)
 			return r;
@@ -140,7 +151,7 @@ static int walk_pagemap(struct saved_mm *mm)
 			int r = read_pagemap(mm, a, n, entry);
 			for (size_t k = 0; k < n && r == 0; k++, a += PAGE)
 				if (entry[k] & (PM_PRESENT | PM_SWAP) && !(entry[k] & PM_FILE))
-					r = add_run(&mm->pages, a, a + PAGE, false, false);
+					r = collect_add_run(&mm->pages, a, a + PAGE, false, false);
 			if (r < 0)
 				return r;
 		}
@@ -201,6 +212,7 @@ struct asked {
 struct compare {
 	struct saved_mm *child, *parent;
 	uint64_t mine[512];
+	uint64_t orphan[512]; /* page frame number where it is an orphan_page, or 0 */
 	struct asked asked[ASKED];
 	unsigned oldest;
 	bool alone[512];
@@ -268,6 +280,7 @@ static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		c->alone[i] = c->mine[i] & PM_EXCLUSIVE;
+		c->orphan[i] = 0;
 		same[i] = false;
 		any |= maybe_shared(c->mine[i]);
 	}
@@ -279,7 +292,10 @@ static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t m = c->mine[i], t = theirs[i];
-		same[i] = maybe_shared(m) && maybe_shared(t) && parent_lends(c->parent, start + i * PAGE);
+		bool lends = maybe_shared(m) && parent_lends(c->parent, start + i * PAGE);
+		same[i] = lends && maybe_shared(t);
+		if (lends && (t & PM_PRESENT) && (t & PM_EXCLUSIVE))
+			c->orphan[i] = m & PM_PFN;
 		/* With the privilege to see page frames there is nothing to compare. */
 		if (same[i] && (m & PM_PFN) && (t & PM_PFN)) {
 			same[i] = (m & PM_PFN) == (t & PM_PFN);
@@ -301,6 +317,16 @@ static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same
 	return 0;
 }
 
+static int note_orphan(struct saved_mm *mm, uint64_t address, uint64_t frame)
+{
+	struct orphan_page *o = vec_push(&mm->orphans);
+
+	if (!o)
+		return -ENOMEM;
+	*o = (struct orphan_page){address, frame, false};
+	return 0;
+}
+
 static int split_child(struct compare *c)
 {
 	struct saved_mm *mm = c->child;
@@ -313,9 +339,14 @@ static int split_child(struct compare *c)
 		for (uint64_t a = run->start; a < run->end && r == 0;) {
 			size_t n = (run->end - a) / PAGE < 512 ? (run->end - a) / PAGE : 512;
 			r = compare_pages(c, a, n, same);
-			for (size_t i = 0; i < n && r == 0; i++, a += PAGE)
-				r = same[i] ? add_run(&mm->inherited, a, a + PAGE, false, false)
-					    : add_run(&mm->pages, a, a + PAGE, run->before, c->alone[i]);
+			for (size_t i = 0; i < n && r == 0; i++, a += PAGE) {
+				if (c->orphan[i])
+					r = note_orphan(mm, a, c->orphan[i]);
+				if (r < 0)
+					break;
+				r = same[i] ? collect_add_run(&mm->inherited, a, a + PAGE, false, false)
+					    : collect_add_run(&mm->pages, a, a + PAGE, run->before, c->alone[i]);
+			}
 		}
 	}
 	vec_free(&all);
@@ -348,7 +379,7 @@ static int mark_before(struct saved_mm *mm, const page_runs *needs)
 			struct page_run *o = vec_push(&out);
 			if (!o)
 				return -ENOMEM;
-			*o = (struct page_run){a, stop < run->end ? stop : run->end, in, run->alone};
+			*o = (struct page_run){a, stop < run->end ? stop : run->end, in, run->alone, NULL};
 			a = o->end;
 		}
 	}
@@ -411,8 +442,6 @@ static void split_one(void *arg, size_t i, unsigned worker)
 	c->child = mm;
 	c->parent = mm->parent;
 	sp->error[i] = split_child(c);
-	if (sp->error[i] == 0)
-		sp->error[i] = note_inherited(mm);
 }
 
 static int share_with_parents(struct save *s)
@@ -433,6 +462,10 @@ static int share_with_parents(struct save *s)
 		if (mm->parent && mm->inherited.n)
 			r = mark_before(mm->parent, &mm->inherited);
 	}
+	if (r == 0)
+		r = collect_siblings(s);
+	for (size_t i = 0; i < e->mms.n && r == 0; i++)
+		r = e->mms.at[i]->parent ? note_inherited(e->mms.at[i]) : 0;
 	for (unsigned i = 0; i < PARALLEL_MAX; i++) {
 		if (!sp.of[i])
 			continue;
@@ -519,8 +552,11 @@ int collect_pages(struct save *s, struct pidspace_error *err)
 		if (r < 0)
 			error_sys(err, r, "cannot compare pages");
 	}
-	vec_each(p, &e->mms)
+	vec_each(p, &e->mms) {
 		vec_each(run, &(*p)->pages)
 			(*p)->bytes += run->end - run->start;
+		vec_each(run, &(*p)->for_children)
+			(*p)->bytes += run->end - run->start;
+	}
 	return r;
 }

@@ -28,18 +28,23 @@ char *collect_link(const struct save *s, pid_t pid, const char *name)
 	return strdup(buf);
 }
 
-/* What /proc/PID/cmdline shows, unless the program has written beyond it (fs/proc/base.c get_mm_cmdline()). */
+/* What /proc/PID/cmdline shows, unless the program has written beyond it (fs/proc/base.c get_mm_cmdline()). Nearly
+ * always a child has its parent's; and what is mapped nowhere else may be read without opening anything. */
 static char *command_line(const struct saved_process *p)
 {
-	struct saved_mm *mm = p->mm;
+	struct saved_mm *mm = p->mm, *above = mm ? mm->parent : NULL;
 	char buf[4096];
-	size_t n = mm ? mm->m->arg_end - mm->m->arg_start : 0;
+	uint64_t start = mm ? mm->m->arg_start : 0, end = mm ? mm->m->arg_end : 0;
 
-	if (!n || mm->m->arg_end < mm->m->arg_start)
+	if (start >= end)
 		return NULL;
-	n = n < sizeof buf ? n : sizeof buf - 1;
-	if (mm->has_family ? collect_read(mm, mm->m->arg_start, buf, n) < 0
-			   : tracee_read(&p->first->t, mm->m->arg_start, buf, n) < 0)
+	if (above && above->m->arg_start == start && above->m->arg_end == end &&
+	    collect_covers(&mm->inherited, start, end, false))
+		return above->owner->m->cmdline ? strdup(above->owner->m->cmdline) : NULL;
+	size_t n = end - start < sizeof buf ? end - start : sizeof buf - 1;
+	if (!mm->has_family || collect_covers(&mm->pages, start, start + n, true)
+		    ? tracee_read(&p->first->t, start, buf, n) < 0
+		    : collect_read(mm, start, buf, n) < 0)
 		return NULL;
 	buf[n] = 0;
 	for (size_t i = 0; i + 1 < n; i++)

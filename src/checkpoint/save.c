@@ -141,7 +141,7 @@ static int write_metadata(struct job *j, struct pidspace_error *err)
 
 struct block {
 	struct job *j;
-	struct saved_mm *mm;
+	struct saved_mm *mm, *from; /* whose pages, and in whose memory they are */
 	uint32_t phase;
 	uint8_t *buf;
 	size_t len, n;
@@ -160,13 +160,13 @@ static int block_flush(struct block *b, struct pidspace_error *err)
 		remote[i] = (struct iovec){(void *)b->runs[i].address, b->runs[i].bytes};
 	ssize_t k = b->shared
 			    ? -1
-			    : process_vm_readv(b->mm->owner->first->t.tid.n, &local, 1, remote, b->n, 0);
+			    : process_vm_readv(b->from->owner->first->t.tid.n, &local, 1, remote, b->n, 0);
 	/* Not readable that way (no read permission), or not without side effects: one by one. */
 	for (size_t i = 0; k != (ssize_t)b->len && i < b->n; done += b->runs[i++].bytes) {
-		int e = collect_read(b->mm, b->runs[i].address, b->buf + done, b->runs[i].bytes);
+		int e = collect_read(b->from, b->runs[i].address, b->buf + done, b->runs[i].bytes);
 		if (e < 0)
 			return error_sys(err, e, "cannot read memory %llx of process %d",
-					 (unsigned long long)b->runs[i].address, b->mm->owner->m->pid);
+					 (unsigned long long)b->runs[i].address, b->from->owner->m->pid);
 	}
 	int r = image_write_pages(b->j->s.out, b->mm->id, b->phase, b->buf, b->runs, b->n, err);
 	b->j->st->bytes_done += b->len;
@@ -180,10 +180,15 @@ static int block_flush(struct block *b, struct pidspace_error *err)
 static int block_add(struct block *b, const struct page_run *run, struct pidspace_error *err)
 {
 	uint64_t start = run->start, end = run->end;
+	struct saved_mm *from = run->from ? run->from : b->mm;
+	int r = from == b->from ? 0 : block_flush(b, err);
 
+	if (r < 0)
+		return r;
+	b->from = from;
 	while (start < end) {
 		if (b->len == IMAGE_BLOCK || b->n == RUNS_PER_BLOCK) {
-			int r = block_flush(b, err);
+			r = block_flush(b, err);
 			if (r < 0)
 				return r;
 		}
@@ -206,10 +211,13 @@ static int write_phase(struct job *j, struct saved_mm *mm, bool before, struct p
 	if (!b)
 		return r;
 	b->j = j;
-	b->mm = mm;
+	b->mm = b->from = mm;
 	b->phase = before ? 0 : 1;
 	vec_each(run, &mm->pages)
 		if (r == 0 && run->before == before)
+			r = block_add(b, run, err);
+	vec_each(run, &mm->for_children)
+		if (r == 0 && before)
 			r = block_add(b, run, err);
 	if (r == 0)
 		r = block_flush(b, err);
