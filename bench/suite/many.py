@@ -1,4 +1,7 @@
 """Many processes, many threads, and only one."""
+import json
+import re
+
 from contest import Contestant, benchmark
 from there_and_back import Ours, contestants, peers
 
@@ -21,6 +24,36 @@ def with_yardstick(b, program, what, save_aim, restore_aim, against=True):
 def tree(b):
     """1,000 forked idle processes, against forking and reaping them"""
     return with_yardstick(b, "tree", "fork and reap of", 3, 5)
+
+
+def proportional(b, name):
+    """Bytes of memory that the container's processes hold, what they share counted once."""
+    total = 0
+    for task in json.loads(b.call(b.pidspace, "ps", "-f", "json", name)):
+        with open(f"/proc/{task['host_pid']}/smaps_rollup") as f:
+            total += int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M)[1]) << 10
+    return total
+
+
+@benchmark("tree-memory")
+def tree_memory(b):
+    """what 1,000 forked idle processes hold, and what they hold after a restore"""
+    ours = Ours(b, b.program("tree"), str(b.options.n))
+
+    def before():
+        ours.done()
+        ours.name = b.start(*ours.argv)
+        return proportional(b, ours.name)
+
+    def after():
+        ours.checkpoint()
+        ours.restore()
+        return proportional(b, ours.name)
+    try:
+        yield [Contestant("before the checkpoint", before, unit="bytes"),
+               Contestant("after the restore", after, "before the checkpoint", 1.1, "bytes")]
+    finally:
+        ours.done()
 
 
 @benchmark("threads")
