@@ -26,13 +26,8 @@ static struct shim_birth *take_slot(void)
 /* Where the kernel would store a thread id and not mind whether it can (kernel/fork.c ignores put_user()). */
 static void store_tid(uint64_t where, int vpid)
 {
-	struct {
-		const void *at;
-		unsigned long len;
-	} from = {&vpid, sizeof vpid}, to = {(void *)where, sizeof vpid};
-
 	if (where)
-		shim_call(__NR_process_vm_writev, CALL0(__NR_getpid), (long)&from, 1, (long)&to, 1, 0);
+		guest_write((void *)where, &vpid, sizeof vpid);
 }
 
 /* All four calls as the arguments of clone3(2). -EINVAL, -E2BIG, -EFAULT as that. */

@@ -36,6 +36,15 @@ long ids_own(const struct trap *t)
 	return r > 0 ? ids_guest((int)r) : r;
 }
 
+long ids_setsid(const struct trap *t)
+{
+	long r = trap_native(t);
+
+	if (r > 0)
+		ids_set_flags((int)r, TASK_LEADS_SESSION, 0);
+	return r > 0 ? ids_guest((int)r) : r;
+}
+
 /* Which siginfos carry a sender: all that processes send, and those of children. */
 static bool has_pid(const siginfo_t *i)
 {

@@ -15,31 +15,20 @@ struct named {
 	int buffer;      /* which argument the result goes to */
 };
 
-static struct named named(long nr)
+static struct named named(const struct catalogue_row *r)
 {
-	switch (nr) {
-	case __NR_open:
-	case __NR_creat:
-		return (struct named){-1, 0, RESULT_FD, 0};
-	case __NR_openat:
-	case __NR_openat2:
-		return (struct named){0, 1, RESULT_FD, 0};
-	case __NR_stat:
-	case __NR_lstat:
-		return (struct named){-1, 0, RESULT_STAT, 1};
-	case __NR_newfstatat:
-		return (struct named){0, 1, RESULT_STAT, 2};
-	case __NR_statx:
-		return (struct named){0, 1, RESULT_STATX, 4};
-	case __NR_chdir:
-		return (struct named){-1, 0, RESULT_CWD, 0};
-	case __NR_faccessat:
-	case __NR_faccessat2:
-	case __NR_readlinkat:
-		return (struct named){0, 1, RESULT_OTHER, 0};
-	default:
-		return (struct named){-1, 0, RESULT_OTHER, 0};
-	}
+	struct named n = {
+		.dirfd = r->dirfd[0] == CATALOGUE_NO_ARG ? -1 : r->dirfd[0],
+		.path = r->path[0],
+		.result = r->out == ROLE_FD ? RESULT_FD : r->out == ROLE_CWD ? RESULT_CWD : RESULT_OTHER,
+	};
+
+	for (int i = 0; i < 6; i++)
+		if (r->in[i] == ROLE_STAT || r->in[i] == ROLE_STATX) {
+			n.result = r->in[i] == ROLE_STAT ? RESULT_STAT : RESULT_STATX;
+			n.buffer = i;
+		}
+	return n;
 }
 
 /* 1: there is a component "proc"; 0: there is none; -1: the path cannot be read to its end. */
@@ -114,21 +103,21 @@ static __attribute__((noinline)) long ask(struct trap *t, const struct named *n)
 	return trap_native(t);
 }
 
-long paths_call(struct trap *t)
+long paths_call(struct trap *t, const struct catalogue_row *r)
 {
-	const struct named n = named(t->nr);
+	const struct named n = named(r);
 	const char *path = (const char *)t->arg[n.path];
 	int proc = names_proc(path);
-	long r;
+	long result;
 
 	if (proc == 0 && path[0] != '/' && (ids_flags(ids_self()) & TASK_IN_PROC))
 		proc = 1;
 	if (proc == 1)
 		return ask(t, &n);
-	r = trap_native(t);
-	if (!reached(t, &n, r))
-		return r;
+	result = trap_native(t);
+	if (!reached(t, &n, result))
+		return result;
 	if (n.result == RESULT_FD)
-		CALL1(__NR_close, r);
+		CALL1(__NR_close, result);
 	return ask(t, &n);
 }

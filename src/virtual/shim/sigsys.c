@@ -9,6 +9,8 @@ static long dispatch(struct trap *t)
 	case __NR_getppid:
 	case __NR_set_tid_address:
 		return ids_own(t);
+	case __NR_setsid:
+		return ids_setsid(t);
 	case __NR_fork:
 	case __NR_vfork:
 	case __NR_clone:
@@ -82,4 +84,14 @@ bool guest_readable(const void *p, unsigned long len)
 		if (CALL4(__NR_rt_sigprocmask, -1, at, 0, 8) == -EFAULT)
 			return false;
 	return true;
+}
+
+bool guest_write(void *to, const void *from, unsigned long len)
+{
+	struct {
+		const void *at;
+		unsigned long len;
+	} ours = {from, len}, theirs = {to, len};
+
+	return shim_call(__NR_process_vm_writev, CALL0(__NR_getpid), (long)&ours, 1, (long)&theirs, 1, 0) == (long)len;
 }

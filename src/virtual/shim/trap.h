@@ -7,6 +7,7 @@
 #include <asm/signal.h>
 #include <asm/ucontext.h>
 
+#include "virtual/catalogue.h"
 #include "virtual/shim/call.h"
 
 struct trap {
@@ -25,6 +26,8 @@ static inline long trap_native(const struct trap *t)
 
 /* Can the guest's memory be read there? Otherwise a call answers -EFAULT as the kernel would. */
 bool guest_readable(const void *p, unsigned long len);
+/* Writes there as the kernel would: false where it cannot. */
+bool guest_write(void *to, const void *from, unsigned long len);
 
 /* --- ids.c: numbers --- */
 
@@ -34,6 +37,7 @@ int ids_host_checked(int guest); /* the same, but a task that is gone or a stran
 int ids_self(void);              /* tgid, the host's */
 bool ids_is_init(void);          /* does vpid 1 ask? */
 long ids_own(const struct trap *t);
+long ids_setsid(const struct trap *t);
 void shim_translate_info(siginfo_t *info); /* si_pid of what arrives */
 void ids_info_out(siginfo_t *info);        /* of what a guest sends */
 uint32_t ids_flags(int host);
@@ -56,5 +60,5 @@ long signals_queue(const struct trap *t);
 long signals_pidfd_send(const struct trap *t);
 long signals_timedwait(const struct trap *t);
 long exec_begin(struct trap *t);
-long paths_call(struct trap *t);
+long paths_call(struct trap *t, const struct catalogue_row *r);
 long rows_call(struct trap *t);
