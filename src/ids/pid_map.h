@@ -26,6 +26,8 @@
 #include "ids/pid_map_layout.h"
 
 #include "ids/pid_map_direct.h"
+#include "ids/pid_map_hash.h"
+#include "ids/pid_map_masked.h"
 
 static inline bool pid_map_is(const struct pid_map_header *m, enum pid_map_kind kind)
 {
@@ -36,6 +38,12 @@ static inline bool pid_map_is(const struct pid_map_header *m, enum pid_map_kind 
 #endif
 }
 
+/* OP of the map's kind. A chain, not a table: tables need relocations. */
+#define PID_MAP_OF(m, op, ...)                                                                     \
+	(pid_map_is(m, PID_MAP_DIRECT) ? pid_map_direct_##op(m, __VA_ARGS__) :                     \
+	 pid_map_is(m, PID_MAP_HASH)   ? pid_map_hash_##op(m, __VA_ARGS__) :                       \
+					 pid_map_masked_##op(m, __VA_ARGS__))
+
 /* --- looking up: any context; one or two loads --- */
 
 /* What the container calls host (tid, tgid, pgid or sid). 0: not one of the container's. */
@@ -43,7 +51,7 @@ static inline struct vpid pid_map_to_vpid(const struct pid_map_header *m, struct
 {
 	if (!pid_map_in_range(host.n))
 		return vpid_of(0);
-	return pid_map_direct_to_vpid(m, host);
+	return vpid_of((int32_t)PID_MAP_OF(m, to_vpid, (uint32_t)host.n));
 }
 
 /* What the kernel calls pid. 0: there is no such number. The task may have died since; ask the kernel. */
@@ -51,23 +59,10 @@ static inline struct hpid pid_map_to_hpid(const struct pid_map_header *m, struct
 {
 	if (!pid_map_in_range(pid.n))
 		return hpid_of(0);
-	return pid_map_direct_to_hpid(m, pid);
+	return hpid_of((int32_t)PID_MAP_OF(m, to_hpid, (uint32_t)pid.n));
 }
 
 /* --- handing out --- */
-
-static inline bool pid_map_claim(struct pid_map_header *m, struct hpid owner, uint32_t v)
-{
-	return pid_map_direct_claim(m, owner, v);
-}
-
-/* The lowest number in [from, to) that nobody has; 0: none. */
-static inline uint32_t pid_map_find_free(const struct pid_map_header *m, uint32_t from, uint32_t to)
-{
-	uint32_t v = pid_map_direct_free(m, from, to);
-
-	return v ? v : pid_map_direct_reusable(m, from, to);
-}
 
 /* alloc_pid() and idr_alloc_cyclic(): upwards from the cursor, then once more from the bottom, which is
  * RESERVED_PIDS once the cursor has passed it. */
@@ -79,9 +74,9 @@ static inline uint32_t pid_map_candidate(const struct pid_map_header *m, uint32_
 	if (max > PID_MAP_CAPACITY)
 		max = PID_MAP_CAPACITY;
 	if (from < max)
-		v = pid_map_find_free(m, from, max);
+		v = PID_MAP_OF(m, find_free, from, max);
 	if (!v && from > bottom)
-		v = pid_map_find_free(m, bottom, from < max ? from : max);
+		v = PID_MAP_OF(m, find_free, bottom, from < max ? from : max);
 	return v;
 }
 
@@ -102,7 +97,7 @@ static inline int pid_map_reserve(struct pid_map_header *m, struct hpid owner, s
 		if (!pid_map_cas32(&m->cursor, &cursor, v + 1))
 			continue;
 		cursor = v + 1;
-		if (pid_map_claim(m, owner, v)) {
+		if (PID_MAP_OF(m, claim, (uint32_t)owner.n, v)) {
 			*ret = vpid_of((int32_t)v);
 			return 0;
 		}
@@ -117,14 +112,15 @@ static inline int pid_map_reserve_given(struct pid_map_header *m, struct hpid ow
 		return PID_MAP_EINVAL;
 	if (pid_map_load32(&m->flags) & PID_MAP_DYING)
 		return PID_MAP_ENOMEM;
-	return pid_map_claim(m, owner, (uint32_t)pid.n) ? 0 : PID_MAP_EEXIST;
+	return PID_MAP_OF(m, claim, (uint32_t)owner.n, (uint32_t)pid.n) ? 0 : PID_MAP_EEXIST;
 }
 
 /* Gives back what owner reserved and nobody bound: the fork failed. The cursor has moved on, as in the
  * kernel. False: pid is not reserved by owner. */
 static inline bool pid_map_cancel(struct pid_map_header *m, struct hpid owner, struct vpid pid)
 {
-	return pid_map_in_range(pid.n) && pid_map_direct_cancel(m, owner, pid);
+	return pid_map_in_range(pid.n) &&
+	       PID_MAP_OF(m, clear, (uint32_t)pid.n, PID_MAP_RESERVED_BY, (uint32_t)owner.n);
 }
 
 /* --- binding --- */
@@ -132,7 +128,8 @@ static inline bool pid_map_cancel(struct pid_map_header *m, struct hpid owner, s
 /* The host pid that a task with this vpid must be made with (clone3 set_tid); 0: any will do. */
 static inline struct hpid pid_map_wanted(const struct pid_map_header *m, struct vpid pid)
 {
-	return hpid_of(0);
+	return hpid_of(pid_map_is(m, PID_MAP_MASKED) && pid_map_in_range(pid.n) ?
+			       (int32_t)pid_map_masked_wanted(m, (uint32_t)pid.n) : 0);
 }
 
 /* Makes pid, reserved by owner, the number of host. Called by parent (with its child's host tid) and child (with
@@ -146,7 +143,7 @@ static inline int pid_map_bind(struct pid_map_header *m, struct hpid owner, stru
 {
 	if (!pid_map_in_range(host.n) || !pid_map_in_range(pid.n))
 		return PID_MAP_EINVAL;
-	return pid_map_direct_bind(m, owner, host, pid);
+	return PID_MAP_OF(m, bind, (uint32_t)owner.n, (uint32_t)host.n, (uint32_t)pid.n);
 }
 
 /* Takes the binding of host and pid away and frees the number, if it is (still) bound so. To be called when
@@ -155,19 +152,18 @@ static inline bool pid_map_release(struct pid_map_header *m, struct hpid host, s
 {
 	if (!pid_map_in_range(host.n) || !pid_map_in_range(pid.n))
 		return false;
-	return pid_map_direct_release(m, host, pid);
+	return PID_MAP_OF(m, release, (uint32_t)host.n, (uint32_t)pid.n);
 }
 
 /* --- what else is known of a bound number --- */
 
-/* NULL: nothing was ever bound there. */
+/* NULL: host and pid are not bound to each other. */
 static inline struct pid_map_entry *pid_map_entry(const struct pid_map_header *m, struct hpid host,
 						  struct vpid pid)
 {
-	if (!pid_map_in_range(host.n) || !pid_map_in_range(pid.n) ||
-	    !pid_map_direct_word(m, (uint32_t)host.n))
+	if (!pid_map_in_range(host.n) || !pid_map_in_range(pid.n))
 		return (struct pid_map_entry *)0;
-	return pid_map_direct_entry(m, (uint32_t)host.n);
+	return PID_MAP_OF(m, bound, (uint32_t)host.n, (uint32_t)pid.n);
 }
 
 /* The flags of the binding of host and pid; 0 when there is none. */
@@ -186,7 +182,7 @@ static inline int pid_map_change_flags(struct pid_map_header *m, struct hpid hos
 {
 	struct pid_map_entry *e = pid_map_entry(m, host, pid);
 	uint32_t was;
-	int r = e ? pid_map_entry_change(e, pid, set & ~PID_MAP_FLAG_PENDING,
+	int r = e ? pid_map_entry_change(e, (uint32_t)pid.n, set & ~PID_MAP_FLAG_PENDING,
 					 clear & ~PID_MAP_FLAG_PENDING, &was) : PID_MAP_ESRCH;
 
 	if (r == 0 && (set & PID_MAP_FLAG_GONE) && !(was & PID_MAP_FLAG_GONE))
@@ -218,7 +214,7 @@ static inline void pid_map_set_start(struct pid_map_header *m, struct hpid host,
 /* The lowest vpid above pid that is not free, reserved and left-over ones included; 0: none. */
 static inline struct vpid pid_map_next_used(const struct pid_map_header *m, struct vpid pid)
 {
-	return vpid_of((int32_t)pid_map_direct_next_used(m, (uint32_t)pid.n));
+	return vpid_of((int32_t)PID_MAP_OF(m, next_used, (uint32_t)pid.n));
 }
 
 /* The lowest vpid above pid that has a task; 0: none. From vpid 0 on this gives all in order, each once; those
@@ -238,20 +234,21 @@ static inline struct vpid pid_map_next(const struct pid_map_header *m, struct vp
 static inline enum pid_map_state pid_map_look(const struct pid_map_header *m, struct vpid pid,
 					      struct hpid *ret)
 {
-	*ret = hpid_of(0);
-	if (!pid_map_in_range(pid.n))
-		return PID_MAP_FREE;
-	return pid_map_direct_state(m, (uint32_t)pid.n, ret);
+	uint32_t number = 0;
+	enum pid_map_state state = PID_MAP_FREE;
+
+	if (pid_map_in_range(pid.n))
+		state = PID_MAP_OF(m, state, (uint32_t)pid.n, &number);
+	*ret = hpid_of((int32_t)(number & PID_MAP_NUMBER));
+	return state;
 }
 
 /* Frees what pid_map_look() found reserved or left by number. False: it is no longer so. */
 static inline bool pid_map_clear(struct pid_map_header *m, struct vpid pid, enum pid_map_state state,
 				 struct hpid number)
 {
-	if (state == PID_MAP_RESERVED_BY)
-		return pid_map_cancel(m, number, pid);
-	return state == PID_MAP_LEFT_BY &&
-	       pid_map_direct_clear(m, (uint32_t)pid.n, (uint32_t)number.n, true);
+	return (state == PID_MAP_RESERVED_BY || state == PID_MAP_LEFT_BY) && pid_map_in_range(pid.n) &&
+	       PID_MAP_OF(m, clear, (uint32_t)pid.n, state, (uint32_t)number.n);
 }
 
 /* How many bound numbers have a task. A process killed between a binding and its counting makes it one wrong

@@ -31,8 +31,6 @@
 
 #define PID_MAP_SLOT_RESERVED 0x80000000U /* | host tid of the reserver; otherwise the host pid bound */
 
-#define PID_MAP_CHUNK_USED 1U
-
 static inline uint32_t *pid_map_direct_slot(const struct pid_map_header *m, uint32_t v)
 {
 	return (uint32_t *)pid_map_at(m, PID_MAP_DIRECT_SLOTS) + v;
@@ -54,12 +52,6 @@ static inline uint32_t *pid_map_direct_hchunk(const struct pid_map_header *m, ui
 	return (uint32_t *)pid_map_at(m, PID_MAP_DIRECT_HCHUNKS) + h / (PID_MAP_PAGE / 16);
 }
 
-static inline void pid_map_direct_use(uint32_t *chunk)
-{
-	if (!(pid_map_load32(chunk) & PID_MAP_CHUNK_USED))
-		__atomic_fetch_or(chunk, PID_MAP_CHUNK_USED, __ATOMIC_SEQ_CST);
-}
-
 /* What the slot of v holds, without touching pages that hold nothing. */
 static inline uint32_t pid_map_direct_look(const struct pid_map_header *m, uint32_t v)
 {
@@ -76,31 +68,31 @@ static inline uint64_t pid_map_direct_word(const struct pid_map_header *m, uint3
 static inline bool pid_map_direct_stale(const struct pid_map_header *m, uint32_t v, uint32_t slot)
 {
 	return slot && !(slot & PID_MAP_SLOT_RESERVED) &&
-	       pid_map_word_vpid(pid_map_direct_word(m, slot & (PID_MAP_CAPACITY - 1))) != v;
+	       pid_map_word_vpid(pid_map_direct_word(m, slot & PID_MAP_NUMBER)) != v;
 }
 
-static inline struct vpid pid_map_direct_to_vpid(const struct pid_map_header *m, struct hpid h)
+static inline uint32_t pid_map_direct_to_vpid(const struct pid_map_header *m, uint32_t h)
 {
-	uint64_t w = pid_map_direct_word(m, (uint32_t)h.n);
+	uint64_t w = pid_map_direct_word(m, h);
 	uint32_t v = pid_map_word_vpid(w);
 
-	if ((pid_map_word_flags(w) & PID_MAP_FLAG_PENDING) &&
-	    pid_map_direct_look(m, v) != (uint32_t)h.n)
+	if ((pid_map_word_flags(w) & PID_MAP_FLAG_PENDING) && pid_map_direct_look(m, v) != h)
 		v = 0;
-	return vpid_of((int32_t)v);
+	return v;
 }
 
-static inline struct hpid pid_map_direct_to_hpid(const struct pid_map_header *m, struct vpid v)
+static inline uint32_t pid_map_direct_to_hpid(const struct pid_map_header *m, uint32_t v)
 {
-	uint32_t slot = pid_map_direct_look(m, (uint32_t)v.n);
+	uint32_t slot = pid_map_direct_look(m, v);
 
-	if ((slot & PID_MAP_SLOT_RESERVED) || pid_map_direct_stale(m, (uint32_t)v.n, slot))
-		slot = 0;
-	return hpid_of((int32_t)(slot & (PID_MAP_CAPACITY - 1)));
+	if ((slot & PID_MAP_SLOT_RESERVED) || pid_map_direct_stale(m, v, slot))
+		return 0;
+	return slot & PID_MAP_NUMBER;
 }
 
 /* The lowest number in [from, to) with nothing in its slot; 0: none. */
-static inline uint32_t pid_map_direct_free(const struct pid_map_header *m, uint32_t from, uint32_t to)
+static inline uint32_t pid_map_direct_unused(const struct pid_map_header *m, uint32_t from,
+					     uint32_t to)
 {
 	for (uint32_t v = from; v < to; v++)
 		if (!pid_map_direct_look(m, v))
@@ -118,10 +110,19 @@ static inline uint32_t pid_map_direct_reusable(const struct pid_map_header *m, u
 	return 0;
 }
 
-/* A stale slot is taken out of the count with the release it missed. */
-static inline bool pid_map_direct_clear(struct pid_map_header *m, uint32_t v, uint32_t h, bool counted)
+static inline uint32_t pid_map_direct_find_free(const struct pid_map_header *m, uint32_t from,
+						uint32_t to)
 {
-	bool cleared = pid_map_swap32(pid_map_direct_slot(m, v), h, 0);
+	uint32_t v = pid_map_direct_unused(m, from, to);
+
+	return v ? v : pid_map_direct_reusable(m, from, to);
+}
+
+/* Frees v, found to hold slot. counted: it was among pid_map_tasks(). */
+static inline bool pid_map_direct_drop(struct pid_map_header *m, uint32_t v, uint32_t slot,
+				       bool counted)
+{
+	bool cleared = pid_map_swap32(pid_map_direct_slot(m, v), slot, 0);
 
 	if (cleared && counted)
 		pid_map_count(m, -1);
@@ -129,23 +130,25 @@ static inline bool pid_map_direct_clear(struct pid_map_header *m, uint32_t v, ui
 }
 
 /* Takes v, if it is free, for the host task owner. */
-static inline bool pid_map_direct_claim(struct pid_map_header *m, struct hpid owner, uint32_t v)
+static inline bool pid_map_direct_claim(struct pid_map_header *m, uint32_t owner, uint32_t v)
 {
 	uint32_t *slot = pid_map_direct_slot(m, v), seen;
 
-	pid_map_direct_use(pid_map_direct_vchunk(m, v));
+	pid_map_chunk_use(pid_map_direct_vchunk(m, v));
 	seen = pid_map_load32(slot);
-	if (pid_map_direct_stale(m, v, seen) && pid_map_direct_clear(m, v, seen, true))
+	if (pid_map_direct_stale(m, v, seen) && pid_map_direct_drop(m, v, seen, true))
 		seen = 0;
-	return seen == 0 && pid_map_cas32(slot, &seen, PID_MAP_SLOT_RESERVED | (uint32_t)owner.n);
+	return seen == 0 && pid_map_cas32(slot, &seen, PID_MAP_SLOT_RESERVED | owner);
 }
 
-static inline bool pid_map_direct_cancel(struct pid_map_header *m, struct hpid owner, struct vpid v)
+/* Frees v, which an owner had or a task that is gone. */
+static inline bool pid_map_direct_clear(struct pid_map_header *m, uint32_t v, enum pid_map_state state,
+					uint32_t number)
 {
-	uint32_t reserved = PID_MAP_SLOT_RESERVED | (uint32_t)owner.n;
+	uint32_t slot = state == PID_MAP_RESERVED_BY ? PID_MAP_SLOT_RESERVED | number : number;
 
-	return pid_map_direct_look(m, (uint32_t)v.n) == reserved &&
-	       pid_map_swap32(pid_map_direct_slot(m, (uint32_t)v.n), reserved, 0);
+	return pid_map_direct_look(m, v) == slot &&
+	       pid_map_direct_drop(m, v, slot, state == PID_MAP_LEFT_BY);
 }
 
 /* Writes v, pending, over whatever an earlier task left at h; returns what that was (0: nothing, or it
@@ -155,15 +158,14 @@ static inline uint64_t pid_map_direct_begin(struct pid_map_entry *e, uint32_t v)
 	uint64_t w = pid_map_load64(&e->word);
 
 	while (pid_map_word_vpid(w) != v)
-		if (pid_map_cas64(&e->word, &w, pid_map_word(v, PID_MAP_FLAG_PENDING)))
+		if (pid_map_cas64(&e->word, &w, pid_map_word(v, PID_MAP_FLAG_PENDING, 0)))
 			return w;
 	return 0;
 }
 
-static inline int pid_map_direct_bind(struct pid_map_header *m, struct hpid owner, struct hpid host,
-				      struct vpid pid)
+static inline int pid_map_direct_bind(struct pid_map_header *m, uint32_t owner, uint32_t h, uint32_t v)
 {
-	uint32_t v = (uint32_t)pid.n, h = (uint32_t)host.n, was, old;
+	uint32_t was, old;
 	uint32_t *slot = pid_map_direct_slot(m, v);
 	uint32_t seen = pid_map_direct_look(m, v);
 	struct pid_map_entry *e = pid_map_direct_entry(m, h);
@@ -171,48 +173,57 @@ static inline int pid_map_direct_bind(struct pid_map_header *m, struct hpid owne
 
 	if (seen == h && !pid_map_direct_stale(m, v, seen))
 		return 0;
-	if (seen != (PID_MAP_SLOT_RESERVED | (uint32_t)owner.n))
+	if (seen != (PID_MAP_SLOT_RESERVED | owner))
 		return PID_MAP_ESTALE;
-	pid_map_direct_use(pid_map_direct_hchunk(m, h));
+	pid_map_chunk_use(pid_map_direct_hchunk(m, h));
 	before = pid_map_direct_begin(e, v);
 	if (pid_map_cas32(slot, &seen, h)) {
 		pid_map_count(m, 1);
 	} else if (seen != h) {
 		/* The reservation went to someone else meanwhile; what was here before is still true. */
-		pid_map_swap64(&e->word, pid_map_word(v, PID_MAP_FLAG_PENDING), before);
+		pid_map_swap64(&e->word, pid_map_word(v, PID_MAP_FLAG_PENDING, 0), before);
 		return PID_MAP_ESTALE;
 	}
 	old = pid_map_word_vpid(before);
 	if (old)
-		pid_map_direct_clear(m, old, h, !(pid_map_word_flags(before) & PID_MAP_FLAG_GONE));
-	pid_map_entry_change(e, pid, 0, PID_MAP_FLAG_PENDING, &was);
+		pid_map_direct_drop(m, old, h, !(pid_map_word_flags(before) & PID_MAP_FLAG_GONE));
+	pid_map_entry_change(e, v, 0, PID_MAP_FLAG_PENDING, &was);
 	return 0;
 }
 
-static inline bool pid_map_direct_release(struct pid_map_header *m, struct hpid host, struct vpid pid)
+static inline bool pid_map_direct_release(struct pid_map_header *m, uint32_t h, uint32_t v)
 {
-	struct pid_map_entry *e = pid_map_direct_entry(m, (uint32_t)host.n);
-	uint64_t w = pid_map_direct_word(m, (uint32_t)host.n);
+	struct pid_map_entry *e = pid_map_direct_entry(m, h);
+	uint64_t w = pid_map_direct_word(m, h);
 
 	do {
-		if (pid_map_word_vpid(w) != (uint32_t)pid.n)
+		if (pid_map_word_vpid(w) != v)
 			return false;
 	} while (!pid_map_cas64(&e->word, &w, 0));
-	return pid_map_direct_clear(m, (uint32_t)pid.n, (uint32_t)host.n,
-				    !(pid_map_word_flags(w) & PID_MAP_FLAG_GONE));
+	/* Somebody who came upon it since may have freed it already. */
+	pid_map_direct_drop(m, v, h, !(pid_map_word_flags(w) & PID_MAP_FLAG_GONE));
+	return true;
 }
 
 static inline enum pid_map_state pid_map_direct_state(const struct pid_map_header *m, uint32_t v,
-						      struct hpid *ret)
+						      uint32_t *ret)
 {
 	uint32_t slot = pid_map_direct_look(m, v);
 
-	*ret = hpid_of((int32_t)(slot & ~PID_MAP_SLOT_RESERVED));
+	*ret = slot & ~PID_MAP_SLOT_RESERVED;
 	if (slot & PID_MAP_SLOT_RESERVED)
 		return PID_MAP_RESERVED_BY;
 	if (!slot)
 		return PID_MAP_FREE;
 	return pid_map_direct_stale(m, v, slot) ? PID_MAP_LEFT_BY : PID_MAP_BOUND_TO;
+}
+
+/* The entry of a number bound to host; NULL: none there. */
+static inline struct pid_map_entry *pid_map_direct_bound(const struct pid_map_header *m, uint32_t h,
+							 uint32_t v)
+{
+	return pid_map_word_vpid(pid_map_direct_word(m, h)) == v ? pid_map_direct_entry(m, h) :
+								   (struct pid_map_entry *)0;
 }
 
 /* The lowest number above v that is not free, whatever it is; 0: none. */

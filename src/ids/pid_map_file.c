@@ -19,9 +19,35 @@ uint64_t pid_map_size(enum pid_map_kind kind)
 	switch (kind) {
 	case PID_MAP_DIRECT:
 		return PID_MAP_DIRECT_SIZE;
+	case PID_MAP_HASH:
+		return PID_MAP_HASH_SIZE;
+	case PID_MAP_MASKED:
+		return PID_MAP_MASKED_SIZE;
 	default:
 		return 0;
 	}
+}
+
+/* The bits of masked numbers, or that they make no sense. */
+static int mask(const struct pid_map_options *o, struct pid_map_header *h, struct pidspace_error *err)
+{
+	uint32_t bits = o->masked_bits ? o->masked_bits : PID_MAP_MASKED_USUAL;
+	uint32_t containers;
+
+	if (bits < PID_MAP_MASKED_LEAST || bits > PID_MAP_MASKED_MOST)
+		return error_sys(err, -EINVAL, "pids of %u bits in a masked pid map (%d to %d)", bits,
+				 PID_MAP_MASKED_LEAST, PID_MAP_MASKED_MOST);
+	containers = PID_MAP_CAPACITY >> bits;
+	if (o->container_id < 1 || o->container_id >= containers)
+		return error_sys(err, -EINVAL, "container %llu of a masked pid map (1 to %u)",
+				 (unsigned long long)o->container_id, containers - 1);
+	h->masked_bits = bits;
+	if (!o->pid_max)
+		h->pid_max = 1U << bits;
+	if (h->pid_max > 1U << bits)
+		return error_sys(err, -EINVAL, "pid_max %u of a masked pid map (301 to %u)", h->pid_max,
+				 1U << bits);
+	return 0;
 }
 
 int pid_map_create(const struct pid_map_options *o, struct pidspace_error *err)
@@ -37,12 +63,15 @@ int pid_map_create(const struct pid_map_options *o, struct pidspace_error *err)
 	};
 	_cleanup_close_ int fd = -1;
 	ssize_t n;
+	int r;
 
 	if (!h.size)
 		return error_sys(err, -EINVAL, "pid map of kind %d", (int)o->kind);
 	if (h.pid_max <= PID_MAP_RESERVED || h.pid_max > PID_MAP_CAPACITY)
 		return error_sys(err, -EINVAL, "pid_max %u of a pid map (301 to %d)", h.pid_max,
 				 PID_MAP_CAPACITY);
+	if (o->kind == PID_MAP_MASKED && (r = mask(o, &h, err)) < 0)
+		return r;
 	fd = memfd_create("pidspace-pids", MFD_CLOEXEC);
 	if (fd < 0)
 		return error_sys(err, -errno, "make memory for the pid map");
@@ -72,6 +101,9 @@ static int check(int fd, uint64_t *ret_size, struct pidspace_error *err)
 	if (!h.size || h.size != pid_map_size((enum pid_map_kind)h.kind) || st.st_size < (off_t)h.size)
 		return error_sys(err, -EINVAL, "the pid map has kind %u and %lld bytes, which do not agree",
 				 h.kind, (long long)st.st_size);
+	if (h.kind == PID_MAP_MASKED &&
+	    (h.masked_bits < PID_MAP_MASKED_LEAST || h.masked_bits > PID_MAP_MASKED_MOST))
+		return error_sys(err, -EINVAL, "the pid map is masked to %u bits", h.masked_bits);
 	*ret_size = h.size;
 	return 0;
 }
@@ -80,7 +112,7 @@ int pid_map_map(int fd, void *address, bool writable, struct pid_map_header **re
 		struct pidspace_error *err)
 {
 	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
-	uint64_t size;
+	uint64_t size = 0;
 	void *p;
 	int r = check(fd, &size, err);
 

@@ -10,8 +10,9 @@
 
 struct pid_map_options {
 	enum pid_map_kind kind;
-	uint32_t pid_max;      /* 0: PID_MAP_CAPACITY; else 301 (as the kernel's least) to PID_MAP_CAPACITY */
-	uint64_t container_id;
+	uint32_t pid_max;      /* 0: as high as it goes; else 301 (the kernel's least) or more */
+	uint64_t container_id; /* masked: 1 to 2^(22 - masked_bits) - 1, unique on the host */
+	uint32_t masked_bits;  /* masked only; 0: PID_MAP_MASKED_USUAL */
 };
 
 /* Bytes of a map of this kind, header included: address space, not memory; a multiple of the page size.

@@ -45,29 +45,36 @@ struct pid_map_header {
 	uint32_t kind;         /* enum pid_map_kind */
 	uint64_t size;         /* bytes, header included */
 	uint64_t container_id; /* the owner's name for the container */
-	uint32_t masked_bits;  /* masked only: a host pid is container number << masked_bits | vpid */
-	uint32_t masked_base;  /* masked only: the container number, already shifted */
+	uint32_t masked_bits;  /* masked only: a host pid is container_id << masked_bits | vpid */
+	uint32_t spare;
 	uint32_t pid_max;      /* atomic; numbers handed out are below it, as kernel.pid_max says */
 	uint32_t cursor;       /* atomic; where the search for the next number begins, as idr_next */
 	uint32_t flags;        /* atomic; PID_MAP_DYING */
 	uint32_t tasks;        /* atomic; see pid_map_tasks() */
-	uint32_t levels;       /* atomic; hash only: levels in use */
+	uint32_t levels[2];    /* atomic; hash only: levels in use, of each table */
 };
 
 _Static_assert(sizeof(struct pid_map_header) <= PID_MAP_PAGE, "the header is one page");
 
-/* What is known of one bound number. The two halves of word change together; start names the vpid it was
- * written for, so that one left by an earlier task of the same number is not believed. */
+/* What is known of one bound number. The fields of word change together; start names the vpid it was
+ * written for, so that one left by an earlier task is not believed.
+ *
+ *   word   bits 0-21 vpid, 22-37 flags, 38-59 host pid (where the place of the entry does not tell
+ *          it), 63 reserved (masked only: the host pid is the owner's); 0: nothing there
+ *   start  bits 0-21 vpid, 22-63 start time of the task */
 struct pid_map_entry {
-	uint64_t word;  /* atomic; vpid | flags << 32; 0: nothing bound */
-	uint64_t start; /* atomic; start time of the task << 22 | vpid */
+	uint64_t word;  /* atomic */
+	uint64_t start; /* atomic */
 };
 
-/* Entry flags, bits 32 to 63 of the word. Those from PID_MAP_FLAG_USER on are the caller's. */
-#define PID_MAP_FLAG_PENDING (1U << 0) /* the map's own: half of a bind; readers ask the other table */
-#define PID_MAP_FLAG_GONE (1U << 1)    /* the task is reaped; its number lives on as group or session */
+#define PID_MAP_NUMBER (PID_MAP_CAPACITY - 1U) /* the 22 bits of a pid */
+#define PID_MAP_WORD_RESERVED (1ULL << 63)
+
+/* Entry flags, 16 of them. Those from PID_MAP_FLAG_USER on are the caller's. */
+#define PID_MAP_FLAG_PENDING (1U << 0) /* the map's own: half of a bind; ask the other table */
+#define PID_MAP_FLAG_GONE (1U << 1)    /* the task was reaped; its number is a group or session */
 #define PID_MAP_FLAG_USER (1U << 2)
-#define PID_MAP_FLAGS 0xffffU          /* a kind may have room for these only */
+#define PID_MAP_FLAGS 0xffffU
 
 /* What a number is, as pid_map_look() tells it. */
 enum pid_map_state {
@@ -125,31 +132,45 @@ static inline bool pid_map_in_range(int32_t n)
 
 static inline uint32_t pid_map_word_vpid(uint64_t word)
 {
-	return (uint32_t)word & (PID_MAP_CAPACITY - 1);
+	return (uint32_t)word & PID_MAP_NUMBER;
 }
 
 static inline uint32_t pid_map_word_flags(uint64_t word)
 {
-	return (uint32_t)(word >> 32);
+	return (uint32_t)(word >> 22) & PID_MAP_FLAGS;
 }
 
-static inline uint64_t pid_map_word(uint32_t vpid, uint32_t flags)
+static inline uint32_t pid_map_word_host(uint64_t word)
 {
-	return (uint64_t)flags << 32 | vpid;
+	return (uint32_t)(word >> 38) & PID_MAP_NUMBER;
+}
+
+static inline uint64_t pid_map_word(uint32_t vpid, uint32_t flags, uint32_t host)
+{
+	return (uint64_t)host << 38 | (uint64_t)flags << 22 | vpid;
 }
 
 /* Changes the flags of an entry while it belongs to v. 0 with the flags before in *was, or -ESRCH. */
-static inline int pid_map_entry_change(struct pid_map_entry *e, struct vpid v, uint32_t set, uint32_t clear,
-				       uint32_t *was)
+static inline int pid_map_entry_change(struct pid_map_entry *e, uint32_t v, uint32_t set,
+				       uint32_t clear, uint32_t *was)
 {
 	uint64_t w = pid_map_load64(&e->word);
 
 	do {
-		if (pid_map_word_vpid(w) != (uint32_t)v.n)
+		if (pid_map_word_vpid(w) != v)
 			return PID_MAP_ESRCH;
 		*was = pid_map_word_flags(w);
-	} while (!pid_map_cas64(&e->word, &w, pid_map_word((uint32_t)v.n, (*was & ~clear) | set)));
+	} while (!pid_map_cas64(&e->word, &w, (w & ~((uint64_t)clear << 22)) | (uint64_t)set << 22));
 	return 0;
+}
+
+/* Tables that are to stay sparse have a chunk word for each of their pages: 0 as long as nothing on it was
+ * ever used. It is asked first, for already reading a hole of a shared mapping allocates a page
+ * (mm/shmem.c, shmem_fault). */
+static inline void pid_map_chunk_use(uint32_t *chunk)
+{
+	if (!pid_map_load32(chunk))
+		__atomic_store_n(chunk, 1, __ATOMIC_SEQ_CST);
 }
 
 static inline void pid_map_count(struct pid_map_header *m, int by)
