@@ -25,7 +25,7 @@ class Contestant:
     measure: object       # a function without arguments that gives a Sample or a number
     against: str = None   # the contestant that the ratio is taken to; None: it is a yardstick itself
     aim: float = None     # the ratio, or without `against` the value, that it shall not exceed
-    unit: str = "s"       # or "bytes"
+    unit: str = "s"       # or "bytes", "ns"
 
 
 def benchmark(name):

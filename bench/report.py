@@ -5,8 +5,10 @@ import platform
 
 
 def quantity(n, unit):
+    if unit == "ns":
+        return f"{n:.1f} ns"
     if unit == "bytes":
-        return f"{n / (1 << 20):.1f} MiB"
+        return f"{n / (1 << 20):.1f} MiB" if n >= 1 << 20 else f"{n:,.0f} bytes"
     return f"{n * 1000:.1f} ms" if n < 1 else f"{n:.2f} s"
 
 
