@@ -1,7 +1,7 @@
 /* What each way of keeping the pid map costs. usage: pid_map [--json] [KIND TASKS]
  *
- * A container of TASKS tasks, with vpids from 1 and host pids of which every other is a stranger's (all are
- * ours at 4 million). Conversions are of random tasks, each begun when the one before has
+ * A container of TASKS tasks, with vpids from 1 and host pids of which every other is a stranger's
+ * (all are ours at 4 million). Conversions are of random tasks, each begun when the one before has
  * its answer; hot: over and over; cold: with the caches full of something else. A life is a number
  * reserved, bound and released. */
 #include <errno.h>
@@ -16,12 +16,12 @@
 
 #include "ids/pid_map_file.h"
 
-#define HOT 1000000         /* conversions */
+#define HOT 1000000 /* conversions */
 #define COLD_ROUNDS 8
-#define COLD 128            /* conversions after each emptying of the caches */
-#define LIVES 190000        /* fits above 4,000,000 */
+#define COLD 128     /* conversions after each emptying of the caches */
+#define LIVES 190000 /* fits above 4,000,000 */
 #define MANY_LIVES 1000000
-#define EVICT (96UL << 20)  /* bytes; more than the last level cache */
+#define EVICT (96UL << 20) /* bytes; more than the last level cache */
 
 struct run {
 	enum pid_map_kind kind;
@@ -68,7 +68,9 @@ static void shuffle(int32_t *a, uint32_t n)
 	uint32_t seed = 12345;
 
 	for (uint32_t i = n; i-- > 1;) {
-		uint32_t j = (uint32_t)(((uint64_t)(seed = seed * 1664525 + 1013904223) * (i + 1)) >> 32);
+		uint32_t j =
+			(uint32_t)(((uint64_t)(seed = seed * 1664525 + 1013904223) * (i + 1)) >>
+				   32);
 		int32_t t = a[i];
 
 		a[i] = a[j];
@@ -94,8 +96,8 @@ static double convert(const struct run *r, bool to_vpid, uint32_t from, uint32_t
 	double began = now();
 
 	for (uint32_t i = 0; i < count; i++) {
-		int32_t got = to_vpid ? pid_map_to_vpid(r->m, hpid_of(keys[at])).n :
-					pid_map_to_hpid(r->m, vpid_of(keys[at])).n;
+		int32_t got = to_vpid ? pid_map_to_vpid(r->m, hpid_of(keys[at])).n
+				      : pid_map_to_hpid(r->m, vpid_of(keys[at])).n;
 		missed += got == 0;
 		at += 1 + ((uint32_t)got & zero); /* not before the answer is there */
 		if (at >= r->n)
@@ -213,14 +215,15 @@ static void print(const struct run *r, const struct figures *f, bool json, bool 
 {
 	if (json)
 		printf("%s{\"kind\": \"%s\", \"tasks\": %u, \"to_vpid_hot_ns\": %.2f, "
-		       "\"to_hpid_hot_ns\": %.2f, \"to_vpid_cold_ns\": %.1f, \"to_hpid_cold_ns\": %.1f, "
+		       "\"to_hpid_hot_ns\": %.2f, \"to_vpid_cold_ns\": %.1f, \"to_hpid_cold_ns\": "
+		       "%.1f, "
 		       "\"life_ns\": %.1f, \"bytes_a_task\": %.1f, \"mib_later\": %.2f}",
-		       first ? "" : ",\n ", r->name, r->n, f->to_vpid_hot, f->to_hpid_hot, f->to_vpid_cold,
-		       f->to_hpid_cold, f->life, f->bytes_a_task, f->mib_later);
+		       first ? "" : ",\n ", r->name, r->n, f->to_vpid_hot, f->to_hpid_hot,
+		       f->to_vpid_cold, f->to_hpid_cold, f->life, f->bytes_a_task, f->mib_later);
 	else
-		printf("%-7s %8u %9.1f %9.1f %9.0f %9.0f %9.0f %9.1f %9.2f\n", r->name, r->n, f->to_vpid_hot,
-		       f->to_hpid_hot, f->to_vpid_cold, f->to_hpid_cold, f->life, f->bytes_a_task,
-		       f->mib_later);
+		printf("%-7s %8u %9.1f %9.1f %9.0f %9.0f %9.0f %9.1f %9.2f\n", r->name, r->n,
+		       f->to_vpid_hot, f->to_hpid_hot, f->to_vpid_cold, f->to_hpid_cold, f->life,
+		       f->bytes_a_task, f->mib_later);
 	fflush(stdout);
 }
 
@@ -233,11 +236,13 @@ int main(int argc, char **argv)
 
 	if (argc > json + 3 || argc == json + 2 || (only && !tasks))
 		die("usage: pid_map [--json] [KIND TASKS]");
-	printf("%s", json ? "[" : "kind       tasks  h->v hot  v->h hot h->v cold v->h cold      life "
-				  "bytes/task MiB later\n");
+	printf("%s", json ? "["
+			  : "kind       tasks  h->v hot  v->h hot h->v cold v->h cold      life "
+			    "bytes/task MiB later\n");
 	for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
 		for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-			struct run r = {.kind = kinds[k].kind, .name = kinds[k].name,
+			struct run r = {.kind = kinds[k].kind,
+					.name = kinds[k].name,
 					.n = only ? tasks : sizes[s]};
 			struct figures f;
 

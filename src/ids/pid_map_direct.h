@@ -5,22 +5,24 @@
  * by_hpid   one 16-byte entry a host pid: the vpid and what else is known of the task
  *
  * A number is in use exactly when its slot in by_vpid says so; that one word decides every race. It
- * is bound when slot and entry name each other. A slot whose entry names another vpid, or none, is stale:
- * its task is gone, and it counts as free.
+ * is bound when slot and entry name each other. A slot whose entry names another vpid, or none, is
+ * stale: its task is gone, and it counts as free.
  *
  *   reserve   slot free -> reserved by the forking task
- *   bind      entry -> vpid, pending; slot reserved -> host pid (here it becomes visible); entry not pending
- *   release   entry -> nothing (here it ceases to be visible); slot host pid -> free
+ *   bind      entry -> vpid, pending; slot reserved -> host pid: now it is visible; entry
+ *             no longer pending
+ *   release   entry -> nothing: now it is not visible any more; slot host pid -> free
  *
- * A process killed between any two steps leaves a reservation of a dead task or a stale slot; both are
- * found by whoever comes next (pid_map_sweep(), or the claim of the same number).
+ * A process killed between any two steps leaves a reservation of a dead task or a stale slot; both
+ * are found by whoever comes next (pid_map_sweep(), or the claim of the same number).
  *
- * A stopped process may sit between two steps for hours; what it does then is again a compare-and-swap of
- * the very value it saw, so it fails unless all is as it was. (It would be deceived only if in the
- * meantime the same host pid were given again and bound to the same vpid again: both of 4 million.)
+ * A stopped process may sit between two steps for hours; what it does then is again a
+ * compare-and-swap of the very value it saw, so it fails unless all is as it was. (It would be
+ * deceived only if in the meantime the same host pid were given again and bound to the same vpid
+ * again: both of 4 million.)
  *
- * Sparse: a page of either table is touched only once something in it was used. The chunk words say so,
- * for already reading a hole of a shared mapping allocates a page (shmem_fault). */
+ * Sparse: a page of either table is there only while something on it is in use, and until the next
+ * pid_map_trim(): see the chunk words in pid_map_layout.h. */
 #include "ids/pid_map_layout.h"
 
 #define PID_MAP_DIRECT_VCHUNKS PID_MAP_PAGE
@@ -29,7 +31,8 @@
 #define PID_MAP_DIRECT_ENTRIES (PID_MAP_DIRECT_SLOTS + 4 * (uint64_t)PID_MAP_CAPACITY)
 #define PID_MAP_DIRECT_SIZE (PID_MAP_DIRECT_ENTRIES + 16 * (uint64_t)PID_MAP_CAPACITY)
 
-#define PID_MAP_SLOT_RESERVED 0x80000000U /* | host tid of the reserver; otherwise the host pid bound */
+#define PID_MAP_SLOT_RESERVED                                                                      \
+	0x80000000U /* | host tid of the reserver; otherwise the host pid bound */
 
 static inline uint32_t *pid_map_direct_slot(const struct pid_map_header *m, uint32_t v)
 {
@@ -55,13 +58,16 @@ static inline uint32_t *pid_map_direct_hchunk(const struct pid_map_header *m, ui
 /* What the slot of v holds, without touching pages that hold nothing. */
 static inline uint32_t pid_map_direct_look(const struct pid_map_header *m, uint32_t v)
 {
-	return pid_map_load32(pid_map_direct_vchunk(m, v)) ? pid_map_load32(pid_map_direct_slot(m, v)) : 0;
+	return pid_map_chunk_used(pid_map_direct_vchunk(m, v))
+		       ? pid_map_load32(pid_map_direct_slot(m, v))
+		       : 0;
 }
 
 static inline uint64_t pid_map_direct_word(const struct pid_map_header *m, uint32_t h)
 {
-	return pid_map_load32(pid_map_direct_hchunk(m, h)) ?
-		       pid_map_load64(&pid_map_direct_entry(m, h)->word) : 0;
+	return pid_map_chunk_used(pid_map_direct_hchunk(m, h))
+		       ? pid_map_load64(&pid_map_direct_entry(m, h)->word)
+		       : 0;
 }
 
 /* Is slot, found as v's, left over from a task that is gone? */
@@ -100,9 +106,10 @@ static inline uint32_t pid_map_direct_unused(const struct pid_map_header *m, uin
 	return 0;
 }
 
-/* The lowest in [from, to) whose slot is stale; 0: none. Only asked when nothing is free: it reads both
- * tables of every number in use. */
-static inline uint32_t pid_map_direct_reusable(const struct pid_map_header *m, uint32_t from, uint32_t to)
+/* The lowest in [from, to) whose slot is stale; 0: none. Only asked when nothing is free: it reads
+ * both tables of every number in use. */
+static inline uint32_t pid_map_direct_reusable(const struct pid_map_header *m, uint32_t from,
+					       uint32_t to)
 {
 	for (uint32_t v = from; v < to; v++)
 		if (pid_map_direct_stale(m, v, pid_map_direct_look(m, v)))
@@ -132,18 +139,27 @@ static inline bool pid_map_direct_drop(struct pid_map_header *m, uint32_t v, uin
 /* Takes v, if it is free, for the host task owner. */
 static inline bool pid_map_direct_claim(struct pid_map_header *m, uint32_t owner, uint32_t v)
 {
-	uint32_t *slot = pid_map_direct_slot(m, v), seen;
+	uint32_t *chunk = pid_map_direct_vchunk(m, v), *slot = pid_map_direct_slot(m, v);
+	uint32_t reserved = PID_MAP_SLOT_RESERVED | owner, c, seen;
+	bool own = false;
 
-	pid_map_chunk_use(pid_map_direct_vchunk(m, v));
-	seen = pid_map_load32(slot);
-	if (pid_map_direct_stale(m, v, seen) && pid_map_direct_drop(m, v, seen, true))
-		seen = 0;
-	return seen == 0 && pid_map_cas32(slot, &seen, PID_MAP_SLOT_RESERVED | owner);
+	do {
+		c = pid_map_chunk_use(chunk);
+		seen = pid_map_load32(slot);
+		if (own && seen == reserved)
+			continue;
+		if (pid_map_direct_stale(m, v, seen) && pid_map_direct_drop(m, v, seen, true))
+			seen = 0;
+		if (seen || !pid_map_cas32(slot, &seen, reserved))
+			return false;
+		own = true;
+	} while (!pid_map_chunk_kept(chunk, c));
+	return true;
 }
 
 /* Frees v, which an owner had or a task that is gone. */
-static inline bool pid_map_direct_clear(struct pid_map_header *m, uint32_t v, enum pid_map_state state,
-					uint32_t number)
+static inline bool pid_map_direct_clear(struct pid_map_header *m, uint32_t v,
+					enum pid_map_state state, uint32_t number)
 {
 	uint32_t slot = state == PID_MAP_RESERVED_BY ? PID_MAP_SLOT_RESERVED | number : number;
 
@@ -151,19 +167,27 @@ static inline bool pid_map_direct_clear(struct pid_map_header *m, uint32_t v, en
 	       pid_map_direct_drop(m, v, slot, state == PID_MAP_LEFT_BY);
 }
 
-/* Writes v, pending, over whatever an earlier task left at h; returns what that was (0: nothing, or it
- * is v already). */
-static inline uint64_t pid_map_direct_begin(struct pid_map_entry *e, uint32_t v)
+/* Writes v, pending, over whatever an earlier task left at h; returns what that was (0: nothing, or
+ * it is v already). */
+static inline uint64_t pid_map_direct_begin(struct pid_map_header *m, uint32_t h, uint32_t v)
 {
-	uint64_t w = pid_map_load64(&e->word);
+	uint32_t *chunk = pid_map_direct_hchunk(m, h), c;
+	uint64_t *word = &pid_map_direct_entry(m, h)->word, before = 0, w;
 
-	while (pid_map_word_vpid(w) != v)
-		if (pid_map_cas64(&e->word, &w, pid_map_word(v, PID_MAP_FLAG_PENDING, 0)))
-			return w;
-	return 0;
+	do {
+		c = pid_map_chunk_use(chunk);
+		w = pid_map_load64(word);
+		while (pid_map_word_vpid(w) != v)
+			if (pid_map_cas64(word, &w, pid_map_word(v, PID_MAP_FLAG_PENDING, 0))) {
+				before = w ? w : before;
+				break;
+			}
+	} while (!pid_map_chunk_kept(chunk, c));
+	return before;
 }
 
-static inline int pid_map_direct_bind(struct pid_map_header *m, uint32_t owner, uint32_t h, uint32_t v)
+static inline int pid_map_direct_bind(struct pid_map_header *m, uint32_t owner, uint32_t h,
+				      uint32_t v)
 {
 	uint32_t was, old;
 	uint32_t *slot = pid_map_direct_slot(m, v);
@@ -175,12 +199,12 @@ static inline int pid_map_direct_bind(struct pid_map_header *m, uint32_t owner, 
 		return 0;
 	if (seen != (PID_MAP_SLOT_RESERVED | owner))
 		return PID_MAP_ESTALE;
-	pid_map_chunk_use(pid_map_direct_hchunk(m, h));
-	before = pid_map_direct_begin(e, v);
+	before = pid_map_direct_begin(m, h, v);
 	if (pid_map_cas32(slot, &seen, h)) {
 		pid_map_count(m, 1);
 	} else if (seen != h) {
-		/* The reservation went to someone else meanwhile; what was here before is still true. */
+		/* The reservation went to someone else meanwhile; what was here before is still
+		 * true. */
 		pid_map_swap64(&e->word, pid_map_word(v, PID_MAP_FLAG_PENDING, 0), before);
 		return PID_MAP_ESTALE;
 	}
@@ -222,15 +246,15 @@ static inline enum pid_map_state pid_map_direct_state(const struct pid_map_heade
 static inline struct pid_map_entry *pid_map_direct_bound(const struct pid_map_header *m, uint32_t h,
 							 uint32_t v)
 {
-	return pid_map_word_vpid(pid_map_direct_word(m, h)) == v ? pid_map_direct_entry(m, h) :
-								   (struct pid_map_entry *)0;
+	return pid_map_word_vpid(pid_map_direct_word(m, h)) == v ? pid_map_direct_entry(m, h)
+								 : (struct pid_map_entry *)0;
 }
 
 /* The lowest number above v that is not free, whatever it is; 0: none. */
 static inline uint32_t pid_map_direct_next_used(const struct pid_map_header *m, uint32_t v)
 {
 	while (++v < PID_MAP_CAPACITY) {
-		if (!pid_map_load32(pid_map_direct_vchunk(m, v)))
+		if (!pid_map_chunk_used(pid_map_direct_vchunk(m, v)))
 			v |= PID_MAP_PAGE / 4 - 1;
 		else if (pid_map_load32(pid_map_direct_slot(m, v)))
 			return v;

@@ -29,14 +29,15 @@ uint64_t pid_map_size(enum pid_map_kind kind)
 }
 
 /* The bits of masked numbers, or that they make no sense. */
-static int mask(const struct pid_map_options *o, struct pid_map_header *h, struct pidspace_error *err)
+static int mask(const struct pid_map_options *o, struct pid_map_header *h,
+		struct pidspace_error *err)
 {
 	uint32_t bits = o->masked_bits ? o->masked_bits : PID_MAP_MASKED_USUAL;
 	uint32_t containers;
 
 	if (bits < PID_MAP_MASKED_LEAST || bits > PID_MAP_MASKED_MOST)
-		return error_sys(err, -EINVAL, "pids of %u bits in a masked pid map (%d to %d)", bits,
-				 PID_MAP_MASKED_LEAST, PID_MAP_MASKED_MOST);
+		return error_sys(err, -EINVAL, "pids of %u bits in a masked pid map (%d to %d)",
+				 bits, PID_MAP_MASKED_LEAST, PID_MAP_MASKED_MOST);
 	containers = PID_MAP_CAPACITY >> bits;
 	if (o->container_id < 1 || o->container_id >= containers)
 		return error_sys(err, -EINVAL, "container %llu of a masked pid map (1 to %u)",
@@ -45,8 +46,8 @@ static int mask(const struct pid_map_options *o, struct pid_map_header *h, struc
 	if (!o->pid_max)
 		h->pid_max = 1U << bits;
 	if (h->pid_max > 1U << bits)
-		return error_sys(err, -EINVAL, "pid_max %u of a masked pid map (301 to %u)", h->pid_max,
-				 1U << bits);
+		return error_sys(err, -EINVAL, "pid_max %u of a masked pid map (301 to %u)",
+				 h->pid_max, 1U << bits);
 	return 0;
 }
 
@@ -84,7 +85,8 @@ int pid_map_create(const struct pid_map_options *o, struct pidspace_error *err)
 	return fd_take(&fd);
 }
 
-/* Is fd a pid map that this program understands? Asked before it is mapped: a short file would be a SIGBUS. */
+/* Is fd a pid map that this program understands? Asked before it is mapped: a short file would be a
+ * SIGBUS. */
 static int check(int fd, uint64_t *ret_size, struct pidspace_error *err)
 {
 	struct pid_map_header h;
@@ -98,8 +100,10 @@ static int check(int fd, uint64_t *ret_size, struct pidspace_error *err)
 	if (h.version != PID_MAP_VERSION)
 		return error_sys(err, -EPROTO, "the pid map has version %u, this program knows %d",
 				 h.version, PID_MAP_VERSION);
-	if (!h.size || h.size != pid_map_size((enum pid_map_kind)h.kind) || st.st_size < (off_t)h.size)
-		return error_sys(err, -EINVAL, "the pid map has kind %u and %lld bytes, which do not agree",
+	if (!h.size || h.size != pid_map_size((enum pid_map_kind)h.kind) ||
+	    st.st_size < (off_t)h.size)
+		return error_sys(err, -EINVAL,
+				 "the pid map has kind %u and %lld bytes, which do not agree",
 				 h.kind, (long long)st.st_size);
 	if (h.kind == PID_MAP_MASKED &&
 	    (h.masked_bits < PID_MAP_MASKED_LEAST || h.masked_bits > PID_MAP_MASKED_MOST))
@@ -118,7 +122,8 @@ int pid_map_map(int fd, void *address, bool writable, struct pid_map_header **re
 
 	if (r < 0)
 		return r;
-	p = mmap(address, size, prot, MAP_SHARED | MAP_NORESERVE | (address ? MAP_FIXED_NOREPLACE : 0), fd, 0);
+	p = mmap(address, size, prot,
+		 MAP_SHARED | MAP_NORESERVE | (address ? MAP_FIXED_NOREPLACE : 0), fd, 0);
 	if (p == MAP_FAILED)
 		return error_sys(err, -errno, "map the pid map");
 	madvise(p, size, MADV_DONTDUMP); /* 80 MiB of numbers are no part of anybody's core */
@@ -177,7 +182,8 @@ static void recount(struct pid_map_header *m)
 	pid_map_swap32(&m->tasks, said, n);
 }
 
-size_t pid_map_sweep(struct pid_map_header *m, bool (*in_use)(void *arg, struct hpid host), void *arg)
+size_t pid_map_sweep(struct pid_map_header *m, bool (*in_use)(void *arg, struct hpid host),
+		     void *arg)
 {
 	size_t freed = 0;
 
@@ -185,11 +191,76 @@ size_t pid_map_sweep(struct pid_map_header *m, bool (*in_use)(void *arg, struct 
 		struct hpid h;
 		enum pid_map_state state = pid_map_look(m, v, &h);
 
-		if (state == PID_MAP_LEFT_BY || (state == PID_MAP_RESERVED_BY && h.n && !in_use(arg, h)))
+		if (state == PID_MAP_LEFT_BY ||
+		    (state == PID_MAP_RESERVED_BY && h.n && !in_use(arg, h)))
 			freed += pid_map_clear(m, v, state, h);
 		else if (state == PID_MAP_BOUND_TO && !in_use(arg, h))
 			freed += pid_map_release(m, h, v);
 	}
 	recount(m);
+	return freed;
+}
+
+/* Is every number on this page free? start times don't matter. step: 4-byte words from one to the
+ * next. */
+static bool page_is_empty(const uint32_t *page, size_t step)
+{
+	for (size_t i = 0; i < PID_MAP_PAGE / sizeof *page; i += step)
+		if (__atomic_load_n(&page[i], __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+
+/* 1: the page went back; 0: it is in use; -errno. Writers may come at any moment: pid_map_layout.h.
+ */
+static int trim_page(uint32_t *chunk, void *page, size_t step)
+{
+	uint32_t c = pid_map_load32(chunk);
+	int r;
+
+	if (!(c & PID_MAP_CHUNK_USED) || !page_is_empty(page, step))
+		return 0;
+	if (!pid_map_cas32(chunk, &c, c | PID_MAP_CHUNK_CLOSING))
+		return 0;
+	c |= PID_MAP_CHUNK_CLOSING;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!page_is_empty(page, step)) {
+		pid_map_cas32(chunk, &c, c - PID_MAP_CHUNK_CLOSING + PID_MAP_CHUNK_GENERATION);
+		return 0;
+	}
+	if (!pid_map_cas32(chunk, &c,
+			   c - PID_MAP_CHUNK_CLOSING - PID_MAP_CHUNK_USED + PID_MAP_CHUNK_PUNCHING))
+		return 0;
+	c += PID_MAP_CHUNK_PUNCHING - PID_MAP_CHUNK_CLOSING - PID_MAP_CHUNK_USED;
+	r = madvise(page, PID_MAP_PAGE, MADV_REMOVE) < 0 ? -errno : 1;
+	__atomic_store_n(chunk,
+			 c - PID_MAP_CHUNK_PUNCHING + PID_MAP_CHUNK_GENERATION +
+				 (r < 0 ? PID_MAP_CHUNK_USED : 0),
+			 __ATOMIC_SEQ_CST);
+	return r;
+}
+
+ssize_t pid_map_trim(struct pid_map_header *m)
+{
+	uint32_t cursor = pid_map_load32(&m->cursor) & PID_MAP_NUMBER;
+	ssize_t freed = 0;
+	int r;
+
+	if (m->kind != PID_MAP_DIRECT)
+		return 0;
+	for (uint32_t v = 0; v < PID_MAP_CAPACITY; v += PID_MAP_PAGE / 4) {
+		if (v == cursor / (PID_MAP_PAGE / 4) * (PID_MAP_PAGE / 4))
+			continue; /* needed again at once */
+		r = trim_page(pid_map_direct_vchunk(m, v), pid_map_direct_slot(m, v), 1);
+		if (r < 0)
+			return r;
+		freed += r;
+	}
+	for (uint32_t h = 0; h < PID_MAP_CAPACITY; h += PID_MAP_PAGE / 16) {
+		r = trim_page(pid_map_direct_hchunk(m, h), pid_map_direct_entry(m, h), 4);
+		if (r < 0)
+			return r;
+		freed += r;
+	}
 	return freed;
 }

@@ -1,19 +1,22 @@
 #pragma once
 /* A full hash both ways.
  *
- * Two hash tables, by vpid (8 bytes a slot) and by host pid (16-byte entries). A table is a row of levels, each
- * divided into buckets of eight; a number lies anywhere in its bucket of any level, and goes to the
- * lowest that has room. So nothing ever moves and there are no tombstones: a slot is emptied by
- * writing 0, and a look-up is one cache line or two for each level in use, the largest first, which holds most.
+ * Two hash tables, by vpid (8 bytes a slot) and by host pid (16-byte entries). A table is a row of
+ * levels, each divided into buckets of eight; a number lies anywhere in its bucket of any level,
+ * and goes to the lowest that has room. So nothing ever moves and there are no tombstones: a slot
+ * is emptied by writing 0, and a look-up is one cache line or two for each level in use, the
+ * largest first, which holds most.
  *
- * Because a number has many places, two processes could put it in two of them at once. For host pids
- * that does no harm: parent and child write the same, and the later place gives way. For vpids exactly
- * one may win, which is decided as Purcell and Harris do ("Non-blocking hashtables with open addressing",
- * 2005): enter the number as *trying*; turn every other *trying* of the same number into
- * *beaten*; give up if it is there as reserved or bound; then turn one's own from trying to reserved, which fails if
- * somebody beat it. Of two, the one that entered later sees the other, so not both can win.
+ * Because a number has many places, two processes could put it in two of them at once. For host
+ * pids that does no harm: parent and child write the same, and the later place gives way. For vpids
+ * exactly one may win, which is decided as Purcell and Harris do ("Non-blocking hashtables with
+ * open addressing", 2005): enter the number as *trying*; turn every other *trying* of the same
+ * number into *beaten*; give up if it is there as reserved or bound; then turn one's own from
+ * trying to reserved, which fails if somebody beat it. Of two, the one that entered later sees the
+ * other, so not both can win.
  *
- * Binding and releasing go as in pid_map_direct.h, through the pending flag and with slots that can be stale. */
+ * Binding and releasing go as in pid_map_direct.h, through the pending flag and with slots that can
+ * be stale. */
 #include "ids/pid_map_layout.h"
 
 enum pid_map_hash_table {
@@ -31,7 +34,8 @@ enum pid_map_hash_state {
 
 #define PID_MAP_HASH_LEVELS 8
 #define PID_MAP_HASH_WAYS 8
-/* Levels of 2^9, 2^12, 2^15, 2^18, 2^21 slots, then 2^22, and 2^20 and 2^16 for what found its buckets full. */
+/* Levels of 2^9, 2^12, 2^15, 2^18, 2^21 slots, then 2^22, and 2^20 and 2^16 for what found its
+ * buckets full. */
 #define PID_MAP_HASH_SLOTS (512 * 4681 + (1 << 22) + (1 << 20) + (1 << 16))
 #define PID_MAP_HASH_SIZE (PID_MAP_PAGE + 24ULL * PID_MAP_HASH_SLOTS)
 
@@ -53,12 +57,13 @@ static inline uint64_t *pid_map_hash_slot(const struct pid_map_header *m, enum p
 {
 	uint64_t by_hpid = PID_MAP_PAGE + 8 * (uint64_t)PID_MAP_HASH_SLOTS;
 
-	return (uint64_t *)pid_map_at(m, t == PID_MAP_BY_VPID ? PID_MAP_PAGE + 8 * n : by_hpid + 16 * n);
+	return (uint64_t *)pid_map_at(m, t == PID_MAP_BY_VPID ? PID_MAP_PAGE + 8 * n
+							      : by_hpid + 16 * n);
 }
 
 /* The first slot of key's bucket. Fibonacci hashing: numbers in a row spread evenly. */
-static inline uint64_t *pid_map_hash_bucket(const struct pid_map_header *m, enum pid_map_hash_table t,
-					    uint32_t level, uint32_t key)
+static inline uint64_t *pid_map_hash_bucket(const struct pid_map_header *m,
+					    enum pid_map_hash_table t, uint32_t level, uint32_t key)
 {
 	uint32_t bucket = key * 0x9e3779b1U >> (35 - pid_map_hash_bits(level));
 
@@ -70,7 +75,8 @@ static inline uint64_t *pid_map_hash_way(uint64_t *bucket, enum pid_map_hash_tab
 	return bucket + (t == PID_MAP_BY_VPID ? way : 2 * way);
 }
 
-static inline uint32_t pid_map_hash_levels(const struct pid_map_header *m, enum pid_map_hash_table t)
+static inline uint32_t pid_map_hash_levels(const struct pid_map_header *m,
+					   enum pid_map_hash_table t)
 {
 	uint32_t n = pid_map_load32(&m->levels[t]);
 
@@ -82,7 +88,8 @@ static inline uint32_t pid_map_hash_key(enum pid_map_hash_table t, uint64_t w)
 	return t == PID_MAP_BY_VPID ? pid_map_word_vpid(w) : pid_map_word_host(w);
 }
 
-/* The nth place of key that holds key, counted from *place on, which is left behind it; NULL: no more. */
+/* The nth place of key that holds key, counted from *place on, which is left behind it; NULL: no
+ * more. */
 static inline uint64_t *pid_map_hash_each(const struct pid_map_header *m, enum pid_map_hash_table t,
 					  uint32_t key, uint32_t *place, uint64_t *ret)
 {
@@ -113,7 +120,8 @@ static inline uint64_t *pid_map_hash_find(const struct pid_map_header *m, enum p
 
 			*ret = pid_map_load64(p);
 			if (pid_map_hash_key(t, *ret) == key &&
-			    (t == PID_MAP_BY_HPID || pid_map_word_flags(*ret) > PID_MAP_HASH_TRYING))
+			    (t == PID_MAP_BY_HPID ||
+			     pid_map_word_flags(*ret) > PID_MAP_HASH_TRYING))
 				return p;
 		}
 	}
@@ -209,7 +217,8 @@ static inline enum pid_map_state pid_map_hash_state(const struct pid_map_header 
 	return state;
 }
 
-static inline uint32_t pid_map_hash_find_free(const struct pid_map_header *m, uint32_t from, uint32_t to)
+static inline uint32_t pid_map_hash_find_free(const struct pid_map_header *m, uint32_t from,
+					      uint32_t to)
 {
 	uint64_t w;
 
@@ -219,7 +228,8 @@ static inline uint32_t pid_map_hash_find_free(const struct pid_map_header *m, ui
 	return 0;
 }
 
-/* Is v somebody's, apart from what lies at own? Takes what is left over away, and beats who tries. */
+/* Is v somebody's, apart from what lies at own? Takes what is left over away, and beats who tries.
+ */
 static inline bool pid_map_hash_taken(struct pid_map_header *m, uint32_t v, const uint64_t *own)
 {
 	uint64_t *p, w;
@@ -228,13 +238,15 @@ static inline bool pid_map_hash_taken(struct pid_map_header *m, uint32_t v, cons
 		if (p == own)
 			continue;
 		if (pid_map_word_flags(w) == PID_MAP_HASH_TRYING)
-			pid_map_swap64(p, w, pid_map_word(v, PID_MAP_HASH_BEATEN, pid_map_word_host(w)));
+			pid_map_swap64(p, w,
+				       pid_map_word(v, PID_MAP_HASH_BEATEN, pid_map_word_host(w)));
 		else if (pid_map_hash_stale(m, v, w)) {
 			if (pid_map_swap64(p, w, 0))
 				pid_map_count(m, -1);
 		}
 		w = pid_map_load64(p); /* a trying one may have got it just before we beat it */
-		if (pid_map_hash_key(PID_MAP_BY_VPID, w) == v && pid_map_word_flags(w) > PID_MAP_HASH_TRYING)
+		if (pid_map_hash_key(PID_MAP_BY_VPID, w) == v &&
+		    pid_map_word_flags(w) > PID_MAP_HASH_TRYING)
 			return true;
 	}
 	return false;
@@ -248,7 +260,8 @@ static inline bool pid_map_hash_claim(struct pid_map_header *m, uint32_t owner, 
 		uint64_t *p = pid_map_hash_enter(m, PID_MAP_BY_VPID, v, trying);
 		bool taken = !p || pid_map_hash_taken(m, v, p);
 
-		if (!taken && pid_map_swap64(p, trying, pid_map_word(v, PID_MAP_HASH_RESERVED, owner)))
+		if (!taken &&
+		    pid_map_swap64(p, trying, pid_map_word(v, PID_MAP_HASH_RESERVED, owner)))
 			return true;
 		if (p && !pid_map_swap64(p, trying, 0))
 			pid_map_swap64(p, pid_map_word(v, PID_MAP_HASH_BEATEN, owner), 0);
@@ -257,8 +270,8 @@ static inline bool pid_map_hash_claim(struct pid_map_header *m, uint32_t owner, 
 	}
 }
 
-static inline bool pid_map_hash_clear(struct pid_map_header *m, uint32_t v, enum pid_map_state state,
-				      uint32_t number)
+static inline bool pid_map_hash_clear(struct pid_map_header *m, uint32_t v,
+				      enum pid_map_state state, uint32_t number)
 {
 	bool done = false;
 	uint64_t *p, w;
@@ -287,9 +300,10 @@ static inline void pid_map_hash_only(struct pid_map_header *m, uint32_t h)
 		pid_map_swap64(p, w, 0);
 }
 
-/* Takes the entry of h away, if it is v's, and what an unfinished bind left beside it. True with the
- * flags it had: it was there. */
-static inline bool pid_map_hash_forget(struct pid_map_header *m, uint32_t h, uint32_t v, uint32_t *flags)
+/* Takes the entry of h away, if it is v's, and what an unfinished bind left beside it. True with
+ * the flags it had: it was there. */
+static inline bool pid_map_hash_forget(struct pid_map_header *m, uint32_t h, uint32_t v,
+				       uint32_t *flags)
 {
 	bool done = false;
 	uint64_t *p, w;
@@ -300,7 +314,8 @@ static inline bool pid_map_hash_forget(struct pid_map_header *m, uint32_t h, uin
 		if (!own && ((pid_map_word_flags(w) & PID_MAP_FLAG_PENDING) ||
 			     pid_map_hash_is_bound(m, pid_map_word_vpid(w), h)))
 			continue;
-		__atomic_store_n(&p[1], 0, __ATOMIC_RELEASE); /* the start time, for the next one here */
+		__atomic_store_n(&p[1], 0,
+				 __ATOMIC_RELEASE); /* the start time, for the next one here */
 		if (!pid_map_swap64(p, w, 0))
 			place--; /* its flags changed: once more */
 		else if (own && !done) {
@@ -313,7 +328,8 @@ static inline bool pid_map_hash_forget(struct pid_map_header *m, uint32_t h, uin
 
 /* Writes v, pending, over whatever an earlier task left at h, or anew. What was there comes into
  * *before (0: nothing, or it is v already). False: all places are taken. */
-static inline bool pid_map_hash_begin(struct pid_map_header *m, uint32_t h, uint32_t v, uint64_t *before)
+static inline bool pid_map_hash_begin(struct pid_map_header *m, uint32_t h, uint32_t v,
+				      uint64_t *before)
 {
 	uint64_t pending = pid_map_word(v, PID_MAP_FLAG_PENDING, h), w;
 
@@ -343,13 +359,15 @@ static inline struct pid_map_entry *pid_map_hash_bound(const struct pid_map_head
 }
 
 /* Frees v, whose task with the entry flags was at h. */
-static inline void pid_map_hash_drop(struct pid_map_header *m, uint32_t v, uint32_t h, uint32_t flags)
+static inline void pid_map_hash_drop(struct pid_map_header *m, uint32_t v, uint32_t h,
+				     uint32_t flags)
 {
 	if (pid_map_hash_clear(m, v, PID_MAP_LEFT_BY, h) && (flags & PID_MAP_FLAG_GONE))
 		pid_map_count(m, 1); /* it had been counted off already */
 }
 
-static inline int pid_map_hash_bind(struct pid_map_header *m, uint32_t owner, uint32_t h, uint32_t v)
+static inline int pid_map_hash_bind(struct pid_map_header *m, uint32_t owner, uint32_t h,
+				    uint32_t v)
 {
 	uint64_t reserved = pid_map_word(v, PID_MAP_HASH_RESERVED, owner), before, w;
 	uint64_t *slot = pid_map_hash_find(m, PID_MAP_BY_VPID, v, &w);
@@ -365,7 +383,8 @@ static inline int pid_map_hash_bind(struct pid_map_header *m, uint32_t owner, ui
 	if (pid_map_cas64(slot, &w, pid_map_word(v, PID_MAP_HASH_BOUND, h))) {
 		pid_map_count(m, 1);
 	} else if (w != pid_map_word(v, PID_MAP_HASH_BOUND, h)) {
-		/* The reservation went to someone else meanwhile; what was here before is still true. */
+		/* The reservation went to someone else meanwhile; what was here before is still
+		 * true. */
 		e = pid_map_hash_bound(m, h, v);
 		if (e)
 			pid_map_swap64(&e->word, pid_map_word(v, PID_MAP_FLAG_PENDING, h), before);
@@ -396,7 +415,8 @@ static inline uint32_t pid_map_hash_above(const struct pid_map_header *m, uint32
 	uint32_t end = pid_map_hash_before(pid_map_hash_levels(m, PID_MAP_BY_VPID)), least = 0;
 
 	for (uint32_t n = 0; n < end; n++) {
-		uint32_t u = pid_map_word_vpid(pid_map_load64(pid_map_hash_slot(m, PID_MAP_BY_VPID, n)));
+		uint32_t u =
+			pid_map_word_vpid(pid_map_load64(pid_map_hash_slot(m, PID_MAP_BY_VPID, n)));
 
 		if (u > v && (!least || u < least))
 			least = u;
@@ -404,7 +424,8 @@ static inline uint32_t pid_map_hash_above(const struct pid_map_header *m, uint32
 	return least;
 }
 
-/* A hash knows no order: the numbers just above are asked for, then everything is looked through. */
+/* A hash knows no order: the numbers just above are asked for, then everything is looked through.
+ */
 static inline uint32_t pid_map_hash_next_used(const struct pid_map_header *m, uint32_t v)
 {
 	uint64_t w;

@@ -47,17 +47,17 @@ struct pid_map_header {
 	uint64_t container_id; /* the owner's name for the container */
 	uint32_t masked_bits;  /* masked only: a host pid is container_id << masked_bits | vpid */
 	uint32_t spare;
-	uint32_t pid_max;      /* atomic; numbers handed out are below it, as kernel.pid_max says */
-	uint32_t cursor;       /* atomic; where the search for the next number begins, as idr_next */
-	uint32_t flags;        /* atomic; PID_MAP_DYING */
-	uint32_t tasks;        /* atomic; see pid_map_tasks() */
-	uint32_t levels[2];    /* atomic; hash only: levels in use, of each table */
+	uint32_t pid_max;   /* atomic; numbers handed out are below it, as kernel.pid_max says */
+	uint32_t cursor;    /* atomic; where the search for the next number begins, as idr_next */
+	uint32_t flags;     /* atomic; PID_MAP_DYING */
+	uint32_t tasks;     /* atomic; see pid_map_tasks() */
+	uint32_t levels[2]; /* atomic; hash only: levels in use, of each table */
 };
 
 _Static_assert(sizeof(struct pid_map_header) <= PID_MAP_PAGE, "the header is one page");
 
-/* What is known of one bound number. The fields of word change together; start names the vpid it was
- * written for, so that one left by an earlier task is not believed.
+/* What is known of one bound number. The fields of word change together; start names the vpid it
+ * was written for, so that one left by an earlier task is not believed.
  *
  *   word   bits 0-21 vpid, 22-37 flags, 38-59 host pid (where the place of the entry does not tell
  *          it), 63 reserved (masked only: the host pid is the owner's); 0: nothing there
@@ -150,7 +150,8 @@ static inline uint64_t pid_map_word(uint32_t vpid, uint32_t flags, uint32_t host
 	return (uint64_t)host << 38 | (uint64_t)flags << 22 | vpid;
 }
 
-/* Changes the flags of an entry while it belongs to v. 0 with the flags before in *was, or -ESRCH. */
+/* Changes the flags of an entry while it belongs to v. 0 with the flags before in *was, or -ESRCH.
+ */
 static inline int pid_map_entry_change(struct pid_map_entry *e, uint32_t v, uint32_t set,
 				       uint32_t clear, uint32_t *was)
 {
@@ -160,17 +161,56 @@ static inline int pid_map_entry_change(struct pid_map_entry *e, uint32_t v, uint
 		if (pid_map_word_vpid(w) != v)
 			return PID_MAP_ESRCH;
 		*was = pid_map_word_flags(w);
-	} while (!pid_map_cas64(&e->word, &w, (w & ~((uint64_t)clear << 22)) | (uint64_t)set << 22));
+	} while (
+		!pid_map_cas64(&e->word, &w, (w & ~((uint64_t)clear << 22)) | (uint64_t)set << 22));
 	return 0;
 }
 
-/* Tables that are to stay sparse have a chunk word for each of their pages: 0 as long as nothing on it was
- * ever used. It is asked first, for already reading a hole of a shared mapping allocates a page
- * (mm/shmem.c, shmem_fault). */
-static inline void pid_map_chunk_use(uint32_t *chunk)
+/* Tables that are to stay sparse have a chunk word for each of their pages. It is asked first
+ * whether the page holds anything, for already reading a hole of a shared mapping allocates a page
+ * (shmem_fault()).
+ *
+ * Pages that hold nothing any more are given back by pid_map_trim(): used -> closing; if all on the
+ * page is still 0, closing -> punching; the page is removed; -> a hole, with the next generation.
+ * Whoever writes into a place that was 0 calls pid_map_chunk_use() before, and asks
+ * pid_map_chunk_kept() after it: if the word has changed, what was written may have gone with the
+ * page, and it has to look again. Closing is called off by any writer; punching, two microseconds
+ * of the warden's, is waited for (were the warden dead, so were the container). */
+enum pid_map_chunk {
+	PID_MAP_CHUNK_USED = 1,
+	PID_MAP_CHUNK_CLOSING = 2, /* with USED */
+	PID_MAP_CHUNK_PUNCHING = 4,
+	PID_MAP_CHUNK_GENERATION = 8, /* and all bits above */
+};
+
+static inline bool pid_map_chunk_used(const uint32_t *chunk)
 {
-	if (!pid_map_load32(chunk))
-		__atomic_store_n(chunk, 1, __ATOMIC_SEQ_CST);
+	return pid_map_load32(chunk) & PID_MAP_CHUNK_USED;
+}
+
+static inline uint32_t pid_map_chunk_use(uint32_t *chunk)
+{
+	uint32_t c = pid_map_load32(chunk), to;
+
+	for (;;) {
+		if ((c & (PID_MAP_CHUNK_USED | PID_MAP_CHUNK_CLOSING)) == PID_MAP_CHUNK_USED)
+			return c;
+		if (c & PID_MAP_CHUNK_PUNCHING) {
+			__builtin_ia32_pause();
+			c = pid_map_load32(chunk);
+			continue;
+		}
+		to = c & PID_MAP_CHUNK_CLOSING
+			     ? c - PID_MAP_CHUNK_CLOSING + PID_MAP_CHUNK_GENERATION
+			     : c | PID_MAP_CHUNK_USED;
+		pid_map_cas32(chunk, &c, to);
+	}
+}
+
+/* Is all that was written since pid_map_chunk_use() gave c still there? */
+static inline bool pid_map_chunk_kept(const uint32_t *chunk, uint32_t c)
+{
+	return __atomic_load_n(chunk, __ATOMIC_SEQ_CST) == c;
 }
 
 static inline void pid_map_count(struct pid_map_header *m, int by)

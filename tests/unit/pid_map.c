@@ -1,105 +1,6 @@
 /* One suite over every way of keeping the pid map: what it promises doesn't depend on the way.
  * Host pids here are numbers only, no such tasks exist. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "ids/pid_map_file.h"
-
-#define OWNER hpid_of(77)
-
-struct world {
-	int fd;
-	struct pid_map_header *m;
-	enum pid_map_kind kind;
-};
-
-static struct pid_map_header *a_map(struct world *w, uint32_t pid_max)
-{
-	struct pid_map_options o = {.kind = w->kind, .pid_max = pid_max, .container_id = 7};
-	struct pidspace_error err = {0};
-
-	w->fd = pid_map_create(&o, &err);
-	if (w->fd < 0 || pid_map_map(w->fd, NULL, true, &w->m, &err) < 0)
-		fail_msg("%s", err.message);
-	return w->m;
-}
-
-static int set_up(void **state)
-{
-	struct world *w = calloc(1, sizeof *w);
-
-	w->kind = *(const enum pid_map_kind *)*state;
-	w->fd = -1;
-	*state = w;
-	return w ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	struct world *w = *state;
-
-	pid_map_unmap(w->m);
-	if (w->fd >= 0)
-		close(w->fd);
-	free(w);
-	return 0;
-}
-
-static int reserve(struct pid_map_header *m)
-{
-	struct vpid v;
-	int r = pid_map_reserve(m, OWNER, &v);
-
-	return r < 0 ? r : v.n;
-}
-
-/* A host pid for v, any unless the way of keeping wants a certain one. */
-static struct hpid host_of(const struct pid_map_header *m, int v)
-{
-	struct hpid wanted = pid_map_wanted(m, vpid_of(v));
-
-	return wanted.n ? wanted : hpid_of((100000 + v) % PID_MAP_CAPACITY);
-}
-
-static struct hpid give(struct pid_map_header *m, int v)
-{
-	struct hpid h = host_of(m, v);
-
-	assert_int_equal(pid_map_reserve_given(m, OWNER, vpid_of(v)), 0);
-	assert_int_equal(pid_map_bind(m, OWNER, h, vpid_of(v)), 0);
-	return h;
-}
-
-static int born(struct pid_map_header *m)
-{
-	int v = reserve(m);
-
-	assert_true(v > 0);
-	assert_int_equal(pid_map_bind(m, OWNER, host_of(m, v), vpid_of(v)), 0);
-	return v;
-}
-
-static bool freed(const struct pid_map_header *m, int v)
-{
-	struct hpid h;
-
-	return pid_map_look(m, vpid_of(v), &h) == PID_MAP_FREE;
-}
-
-static bool died(struct pid_map_header *m, int v)
-{
-	return pid_map_release(m, host_of(m, v), vpid_of(v));
-}
+#include "pid_map_world.h"
 
 static void numbers_go_upwards_from_1(void **state)
 {
@@ -184,7 +85,8 @@ static void a_number_in_another_role_is_in_use(void **state)
 	assert_int_equal(pid_map_change_flags(m, h, vpid_of(v), PID_MAP_FLAG_GONE, 0), 0);
 	assert_int_equal(pid_map_tasks(m), 300);
 	assert_int_equal(pid_map_next(m, vpid_of(299)).n, 301);
-	assert_int_equal(pid_map_to_hpid(m, vpid_of(v)).n, h.n); /* kill(-v) still finds its group */
+	assert_int_equal(pid_map_to_hpid(m, vpid_of(v)).n,
+			 h.n); /* kill(-v) still finds its group */
 	assert_int_equal(pid_map_to_vpid(m, h).n, v);
 	assert_int_equal(reserve(m), -EAGAIN);
 	assert_true(pid_map_release(m, h, vpid_of(v)));
@@ -242,8 +144,8 @@ static void both_directions_agree(void **state)
 static void what_is_no_pid_is_not_found(void **state)
 {
 	struct pid_map_header *m = a_map(*state, 0);
-	static const int32_t odd[] = {0, -1, 1, INT32_MAX, INT32_MIN, PID_MAP_CAPACITY,
-				      PID_MAP_CAPACITY - 1};
+	static const int32_t odd[] = {
+		0, -1, 1, INT32_MAX, INT32_MIN, PID_MAP_CAPACITY, PID_MAP_CAPACITY - 1};
 
 	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
 		assert_int_equal(pid_map_to_hpid(m, vpid_of(odd[i])).n, 0);
@@ -251,7 +153,8 @@ static void what_is_no_pid_is_not_found(void **state)
 		assert_int_equal(pid_map_flags(m, hpid_of(odd[i]), vpid_of(odd[i])), 0);
 		assert_false(pid_map_release(m, hpid_of(odd[i]), vpid_of(odd[i])));
 		assert_false(pid_map_cancel(m, OWNER, vpid_of(odd[i])));
-		assert_int_equal(pid_map_change_flags(m, hpid_of(odd[i]), vpid_of(odd[i]), 4, 0), -ESRCH);
+		assert_int_equal(pid_map_change_flags(m, hpid_of(odd[i]), vpid_of(odd[i]), 4, 0),
+				 -ESRCH);
 	}
 	assert_int_equal(pid_map_bind(m, OWNER, hpid_of(0), vpid_of(1)), -EINVAL);
 	assert_int_equal(pid_map_bind(m, OWNER, hpid_of(5), vpid_of(PID_MAP_CAPACITY)), -EINVAL);
@@ -308,30 +211,6 @@ static void a_late_parent_binds_nothing(void **state)
 	assert_int_equal(pid_map_to_vpid(m, host_of(m, v)).n, 0);
 }
 
-static void recycled_hpid_replaces_stale_binding(void **state)
-{
-	struct pid_map_header *m = a_map(*state, 0);
-	struct hpid h = hpid_of(4242);
-
-	assert_int_equal(reserve(m), 1);
-	assert_int_equal(pid_map_bind(m, OWNER, h, vpid_of(1)), 0);
-	assert_int_equal(pid_map_change_flags(m, h, vpid_of(1), PID_MAP_FLAG_USER, 0), 0);
-	pid_map_set_start(m, h, vpid_of(1), 1000);
-	assert_int_equal(pid_map_start(m, h, vpid_of(1)), 1000);
-	/* It dies unseen, and the host gives its number to the container's next task. */
-	assert_int_equal(reserve(m), 2);
-	assert_int_equal(pid_map_bind(m, OWNER, h, vpid_of(2)), 0);
-	assert_int_equal(pid_map_to_vpid(m, h).n, 2);
-	assert_int_equal(pid_map_to_hpid(m, vpid_of(2)).n, h.n);
-	assert_int_equal(pid_map_flags(m, h, vpid_of(2)), 0);
-	assert_int_equal(pid_map_start(m, h, vpid_of(2)), 0);
-	assert_int_equal(pid_map_to_hpid(m, vpid_of(1)).n, 0);
-	assert_int_equal(pid_map_flags(m, h, vpid_of(1)), 0);
-	assert_false(pid_map_release(m, h, vpid_of(1)));
-	assert_true(freed(m, 1));
-	assert_int_equal(pid_map_tasks(m), 1);
-}
-
 static void flags_and_start_belong_to_one_binding(void **state)
 {
 	struct pid_map_header *m = a_map(*state, 0);
@@ -375,14 +254,6 @@ static void all_are_given_in_order(void **state)
 		assert_int_equal(v.n, want[n]);
 	}
 	assert_int_equal(n, sizeof want / sizeof *want);
-}
-
-static blkcnt_t pages(const struct world *w)
-{
-	struct stat st;
-
-	assert_int_equal(fstat(w->fd, &st), 0);
-	return st.st_blocks * 512 / PID_MAP_PAGE;
 }
 
 static void ten_tasks_cost_a_few_pages(void **state)
@@ -429,7 +300,8 @@ static void sweep_frees_what_the_dead_left(void **state)
 	assert_true(freed(m, lost.n));
 	assert_false(freed(m, nobodys));
 	assert_int_equal(pid_map_tasks(m), 1);
-	/* The child of the killed 999, should there be one after all, hears that it must take another. */
+	/* The child of the killed 999, should there be one after all, hears that it must take
+	 * another. */
 	assert_int_equal(pid_map_bind(m, hpid_of(999), host_of(m, lost.n), lost), -ESTALE);
 	assert_int_equal(pid_map_to_vpid(m, host_of(m, lost.n)).n, 0);
 }
@@ -449,7 +321,8 @@ static void another_process_reads_it_anywhere(void **state)
 	struct world *w = *state;
 	struct pid_map_header *m = a_map(w, 0), *other = NULL;
 	struct pidspace_error err = {0};
-	char *hole = mmap(NULL, 4 * m->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *hole = mmap(NULL, 4 * m->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
 	int v = born(m);
 
 	assert_ptr_not_equal(hole, MAP_FAILED);
@@ -520,128 +393,13 @@ static void dump_shows_every_number(void **state)
 
 	pid_map_dump(m, f);
 	fclose(f);
-	snprintf(want, sizeof want, "\n%d: host %d\n%d: reserved by host %d\n", v, host_of(m, v).n, r,
-		 OWNER.n);
+	snprintf(want, sizeof want, "\n%d: host %d\n%d: reserved by host %d\n", v, host_of(m, v).n,
+		 r, OWNER.n);
 	assert_non_null(strstr(text, want));
 	free(text);
 }
 
-/* The first step of a bind, and that of a release. */
-static void half_bind(struct pid_map_header *m, uint32_t h, uint32_t v)
-{
-	uint64_t before;
-
-	if (m->kind == PID_MAP_HASH) {
-		assert_true(pid_map_hash_begin(m, h, v, &before));
-		return;
-	}
-	pid_map_chunk_use(pid_map_direct_hchunk(m, h));
-	pid_map_direct_begin(pid_map_direct_entry(m, h), v);
-}
-
-static void half_release(struct pid_map_header *m, uint32_t h, uint32_t v)
-{
-	struct pid_map_entry *e = pid_map_entry(m, hpid_of((int32_t)h), vpid_of((int32_t)v));
-
-	assert_non_null(e);
-	__atomic_store_n(&e->word, 0, __ATOMIC_SEQ_CST);
-}
-
-/* What a process leaves that was killed between two steps: both directions say "not there". */
-static void half_a_binding_reads_as_none(void **state)
-{
-	struct pid_map_header *m = a_map(*state, 0);
-	int v = reserve(m);
-	struct hpid h = host_of(m, v);
-
-	half_bind(m, (uint32_t)h.n, (uint32_t)v);
-	assert_int_equal(pid_map_to_vpid(m, h).n, 0);
-	assert_int_equal(pid_map_to_hpid(m, vpid_of(v)).n, 0);
-	/* The other one of parent and child completes it. */
-	assert_int_equal(pid_map_bind(m, OWNER, h, vpid_of(v)), 0);
-	assert_int_equal(pid_map_to_vpid(m, h).n, v);
-	assert_int_equal(pid_map_to_hpid(m, vpid_of(v)).n, h.n);
-	half_release(m, (uint32_t)h.n, (uint32_t)v);
-	assert_int_equal(pid_map_to_vpid(m, h).n, 0);
-	assert_int_equal(pid_map_to_hpid(m, vpid_of(v)).n, 0);
-	assert_int_equal(pid_map_reserve_given(m, OWNER, vpid_of(v)), 0);
-}
-
-static void an_old_number_is_gone_once_its_host_pid_is_taken(void **state)
-{
-	struct pid_map_header *m = a_map(*state, 0);
-	int old = born(m), v;
-	struct hpid h = host_of(m, old), number;
-
-	v = reserve(m);
-	half_bind(m, (uint32_t)h.n, (uint32_t)v);
-	assert_int_equal(pid_map_to_vpid(m, h).n, 0);
-	assert_int_equal(pid_map_to_hpid(m, vpid_of(old)).n, 0);
-	assert_int_equal(pid_map_look(m, vpid_of(old), &number), PID_MAP_LEFT_BY);
-	assert_int_equal(pid_map_next(m, vpid_of(0)).n, 0);
-	assert_true(pid_map_clear(m, vpid_of(old), PID_MAP_LEFT_BY, h));
-	assert_false(pid_map_clear(m, vpid_of(old), PID_MAP_LEFT_BY, h));
-	assert_int_equal(pid_map_tasks(m), 0);
-	assert_true(freed(m, old));
-}
-
-/* More than any bucket holds: levels are added, and everything is still found. */
-static void levels_fill_from_below(void **state)
-{
-	struct pid_map_header *m = a_map(*state, 0);
-
-	for (int i = 1; i <= 20000; i++)
-		assert_int_equal(born(m), i);
-	assert_in_range(m->levels[PID_MAP_BY_VPID], 3, 4);
-	for (int i = 1; i <= 20000; i++)
-		assert_int_equal(pid_map_to_vpid(m, pid_map_to_hpid(m, vpid_of(i))).n, i);
-	for (int i = 1; i <= 20000; i++)
-		assert_true(died(m, i));
-	for (uint64_t n = 0; n < PID_MAP_HASH_SLOTS / 64; n++) {
-		assert_true(*pid_map_hash_slot(m, PID_MAP_BY_VPID, n) == 0);
-		assert_true(*pid_map_hash_slot(m, PID_MAP_BY_HPID, n) == 0);
-	}
-	assert_int_equal(pid_map_hash_before(PID_MAP_HASH_LEVELS), PID_MAP_HASH_SLOTS);
-}
-
-/* The host pid is somebody else's: clone3 said EEXIST. */
-static void a_stranger_is_passed_over(void **state)
-{
-	struct pid_map_header *m = a_map(*state, 0);
-	int v = reserve(m);
-
-	assert_int_equal(pid_map_to_vpid(m, host_of(m, v)).n, 0);
-	assert_true(pid_map_cancel(m, OWNER, vpid_of(v)));
-	assert_int_equal(reserve(m), v + 1);
-}
-
-static void a_masked_host_pid_is_the_chosen_one(void **state)
-{
-	struct world *w = *state;
-	struct pid_map_header *m = a_map(w, 0);
-	struct pid_map_options o = {.kind = PID_MAP_MASKED, .container_id = 7};
-	int v = reserve(m);
-
-	assert_int_equal(host_of(m, v).n, 7 << 17 | v);
-	assert_int_equal(pid_map_bind(m, OWNER, hpid_of(8 << 17 | v), vpid_of(v)), -EINVAL);
-	assert_int_equal(pid_map_bind(m, OWNER, host_of(m, v), vpid_of(v)), 0);
-	assert_int_equal(pid_map_to_vpid(m, hpid_of(8 << 17 | v)).n, 0);
-	for (o.container_id = 0; o.container_id < 33; o.container_id += 32)
-		assert_int_equal(pid_map_create(&o, NULL), -EINVAL);
-	o = (struct pid_map_options){.kind = PID_MAP_MASKED, .container_id = 1, .masked_bits = 9};
-	assert_int_equal(pid_map_create(&o, NULL), -EINVAL);
-	o.masked_bits = 21;
-	assert_int_equal(pid_map_create(&o, NULL), -EINVAL);
-	o = (struct pid_map_options){.kind = PID_MAP_MASKED, .container_id = 1, .pid_max = 131073};
-	assert_int_equal(pid_map_create(&o, NULL), -EINVAL);
-}
-
-static enum pid_map_kind direct = PID_MAP_DIRECT, hash = PID_MAP_HASH, masked = PID_MAP_MASKED;
-
-#define ONE(f, kind) {#f " (" #kind ")", f, set_up, tear_down, &kind}
 #define ALL(f) ONE(f, direct), ONE(f, hash), ONE(f, masked)
-/* Masked, a host pid belongs to one vpid for good, and one step does it all. */
-#define TABLES(f) ONE(f, direct), ONE(f, hash)
 
 int main(void)
 {
@@ -660,7 +418,6 @@ int main(void)
 		ALL(a_reserved_number_reads_as_not_existing),
 		ALL(binding_twice_is_binding_once),
 		ALL(a_late_parent_binds_nothing),
-		TABLES(recycled_hpid_replaces_stale_binding),
 		ALL(flags_and_start_belong_to_one_binding),
 		ALL(a_dying_container_hands_out_nothing),
 		ALL(all_are_given_in_order),
@@ -671,11 +428,6 @@ int main(void)
 		ALL(header_refuses_another_version),
 		ALL(only_sensible_maps_are_made),
 		ALL(dump_shows_every_number),
-		TABLES(half_a_binding_reads_as_none),
-		TABLES(an_old_number_is_gone_once_its_host_pid_is_taken),
-		ONE(levels_fill_from_below, hash),
-		ONE(a_stranger_is_passed_over, masked),
-		ONE(a_masked_host_pid_is_the_chosen_one, masked),
 	};
 	return cmocka_run_group_tests_name("pidmap", tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* The pid map under processes that work on it at the same time and are killed at any instruction.
  *
  * Host pids are numbers only, in the first test: each worker has a few of its own, so that they
- * are recycled all the time. In the second they are real: parents fork, and parent and child bind. */
+ * are recycled all the time. In the second they are real: parents fork, and parent and child bind.
+ */
 #include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -22,15 +23,16 @@
 #include "ids/pid_map_file.h"
 
 #define WORKERS 4
-#define PID_MAX 420   /* so few that numbers go round quickly */
-#define HOSTS 20      /* host pids of each worker */
+#define PID_MAX 420      /* so few that numbers go round quickly */
+#define SPREAD_MAX 20000 /* more than there are numbers on a page */
+#define HOSTS 20         /* host pids of each worker */
 #define KILLS 80
-#define DEADLINE 100  /* seconds; only a broken map takes so long */
+#define DEADLINE 100 /* seconds; only a broken map takes so long */
 
 /* Shared by all; what the workers find wrong is the source line of it. */
 struct shared {
-	uint32_t holder[PID_MAX]; /* who was given this number and has not given it back */
-	uint32_t done[WORKERS];   /* rounds finished, so that kills hit at work */
+	uint32_t holder[SPREAD_MAX]; /* who was given this number and has not given it back */
+	uint32_t done[WORKERS];      /* rounds finished, so that kills hit at work */
 	uint32_t wrong;
 };
 
@@ -44,8 +46,8 @@ struct world {
 static int set_up(void **state)
 {
 	struct world *w = calloc(1, sizeof *w);
-	struct pid_map_options o = {.kind = *(const enum pid_map_kind *)*state, .pid_max = PID_MAX,
-				    .container_id = 3};
+	struct pid_map_options o = {
+		.kind = *(const enum pid_map_kind *)*state, .pid_max = PID_MAX, .container_id = 3};
 	struct pidspace_error err = {0};
 
 	w->kind = o.kind;
@@ -117,7 +119,7 @@ static void one_life(struct world *w, int i, struct hpid me, uint32_t r)
 		e = pid_map_reserve(w->m, me, &v);
 		NEED(e == 0 || e == -EAGAIN);
 	} else {
-		v = vpid_of((int32_t)(1 + (r >> 8) % (PID_MAX - 1)));
+		v = vpid_of((int32_t)(1 + (r >> 8) % (w->m->pid_max - 1)));
 		e = pid_map_reserve_given(w->m, me, v);
 		NEED(e == 0 || e == -EEXIST);
 	}
@@ -206,7 +208,8 @@ static void kill_one(struct world *w, int i, int life, pid_t pid, uint32_t round
 	struct dead d = {.name = name_of(i, life), .i = i, .m = w->m};
 	uint32_t want = __atomic_load_n(&w->s->done[i], __ATOMIC_SEQ_CST) + 1 + rounds;
 
-	while ((int32_t)(__atomic_load_n(&w->s->done[i], __ATOMIC_SEQ_CST) - want) < 0 && before(end))
+	while ((int32_t)(__atomic_load_n(&w->s->done[i], __ATOMIC_SEQ_CST) - want) < 0 &&
+	       before(end))
 		sched_yield();
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -251,6 +254,37 @@ static void killed_workers_leave_nothing_and_share_nothing(void **state)
 		waitpid(pids[i], NULL, 0);
 	}
 	assert_int_equal(w->s->wrong, 0); /* or the line in which a worker found something */
+	assert_true(before(end));
+	nothing_is_left(w);
+}
+
+/* --- pages given back under work --- */
+
+/* Numbers go over many pages, few are in use at a time, and pages go back all the time. */
+static void pages_go_back_while_numbers_are_given(void **state)
+{
+	struct world *w = *state;
+	pid_t pids[WORKERS];
+	uint32_t seed = 4, rounds = 0;
+	size_t freed = 0;
+	time_t end = deadline();
+
+	w->m->pid_max = SPREAD_MAX;
+	for (int i = 0; i < WORKERS; i++)
+		pids[i] = start(w, i, 0);
+	while ((freed < 300 || rounds < 20000) && before(end)) {
+		ssize_t n = pid_map_trim(w->m);
+
+		assert_true(n >= 0);
+		freed += (size_t)n;
+		rounds = __atomic_load_n(&w->s->done[next_random(&seed) % WORKERS],
+					 __ATOMIC_SEQ_CST);
+	}
+	for (int i = 0; i < WORKERS; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	assert_int_equal(w->s->wrong, 0);
 	assert_true(before(end));
 	nothing_is_left(w);
 }
@@ -316,7 +350,8 @@ static void kill_forking(struct world *w, int i, pid_t pid, uint32_t rounds, tim
 {
 	uint32_t want = __atomic_load_n(&w->s->done[i], __ATOMIC_SEQ_CST) + rounds;
 
-	while ((int32_t)(__atomic_load_n(&w->s->done[i], __ATOMIC_SEQ_CST) - want) < 0 && before(end))
+	while ((int32_t)(__atomic_load_n(&w->s->done[i], __ATOMIC_SEQ_CST) - want) < 0 &&
+	       before(end))
 		sched_yield();
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -353,7 +388,10 @@ static void parent_and_child_bind_whoever_comes_first(void **state)
 
 static enum pid_map_kind direct = PID_MAP_DIRECT, hash = PID_MAP_HASH, masked = PID_MAP_MASKED;
 
-#define ONE(f, kind) {#f " (" #kind ")", f, set_up, tear_down, &kind}
+#define ONE(f, kind)                                                                               \
+	{                                                                                          \
+#f " (" #kind ")", f, set_up, tear_down, &kind                                     \
+	}
 
 int main(void)
 {
@@ -361,6 +399,7 @@ int main(void)
 		ONE(killed_workers_leave_nothing_and_share_nothing, direct),
 		ONE(killed_workers_leave_nothing_and_share_nothing, hash),
 		ONE(killed_workers_leave_nothing_and_share_nothing, masked),
+		ONE(pages_go_back_while_numbers_are_given, direct),
 		/* Masked would need root, to choose the host pids. */
 		ONE(parent_and_child_bind_whoever_comes_first, direct),
 		ONE(parent_and_child_bind_whoever_comes_first, hash),
