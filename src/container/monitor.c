@@ -126,6 +126,19 @@ static int end_of_virtual(struct monitor *m)
 	return status;
 }
 
+void monitor_let_go(struct monitor *m)
+{
+	freeze_release(m->frozen);
+	m->frozen = NULL;
+	virtual_resume(m->held);
+	m->held = NULL;
+}
+
+bool monitor_is_paused(const struct monitor *m)
+{
+	return m->frozen || m->held;
+}
+
 static void note_end(struct monitor *m)
 {
 	m->ended = true;
@@ -136,8 +149,7 @@ static void note_end(struct monitor *m)
 	else if (waitpid(m->pids.space.init.host.n, &m->exit_status, __WALL) < 0)
 		m->exit_status = -1;
 	/* The namespace is empty now; what is stopped under us is dead too. */
-	freeze_release(m->frozen);
-	m->frozen = NULL;
+	monitor_let_go(m);
 }
 
 static int end_of_further(struct further *f)
@@ -165,7 +177,9 @@ static void look_after_paused(struct monitor *m)
 {
 	char buf[8];
 
-	if (!m->frozen || m->pids.kind == PIDSPACE_VIRTUAL || readlinkat(m->pids.space.proc_fd, "1/exe", buf, sizeof buf) >= 0)
+	if (m->held && virtual_pause_over(m->held))
+		monitor_let_go(m);
+	if (!m->frozen || readlinkat(m->pids.space.proc_fd, "1/exe", buf, sizeof buf) >= 0)
 		return;
 	freeze_kill(m->frozen, NULL);
 	freeze_release(m->frozen);

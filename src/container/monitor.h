@@ -6,6 +6,7 @@
 #include "container/control.h"
 #include "container/registry.h"
 #include "container/session.h"
+#include "virtual/pause.h"
 
 /* A connection that waits for something. */
 struct client {
@@ -30,6 +31,7 @@ struct monitor {
 	int listen_fd;
 	int log_fd;           /* of a detached container, or -1 */
 	struct frozen *frozen; /* while paused */
+	struct virtual_pause *held; /* the same, virtual pids */
 	VEC(struct external) externals;
 	VEC(struct client) clients;
 	VEC(struct further) furthers;
@@ -55,6 +57,10 @@ int monitor_find_furthers(struct monitor *m);
 /* Runs until the container has ended or was checkpointed away, then settles the entry: removed, or
  * stopped with its status. Everything is closed afterwards but the entry, which stays the caller's. */
 void monitor_run(struct monitor *m);
+
+/* While paused everything of the container is held by us; letting go ends that. */
+bool monitor_is_paused(const struct monitor *m);
+void monitor_let_go(struct monitor *m);
 
 /* Undoes a start that failed: kills what runs, removes the entry, closes everything. */
 void monitor_abandon(struct monitor *m);

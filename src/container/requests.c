@@ -103,7 +103,7 @@ static int serve_exec(struct monitor *m, struct client *c, const struct control_
 	_cleanup_close_ int master = -1;
 	int fds[2], r;
 
-	if (m->frozen)
+	if (monitor_is_paused(m))
 		return refuse_paused(m, err);
 	r = start_further(m, q, &new, &master, err);
 	if (r < 0)
@@ -135,18 +135,18 @@ static int serve_pause(struct monitor *m, struct pidspace_error *err)
 {
 	int r;
 
-	if (m->frozen)
+	if (monitor_is_paused(m))
 		return 0;
-	r = freeze_tree(&m->frozen, &m->pids.space, err);
+	r = m->pids.kind == PIDSPACE_VIRTUAL ? virtual_pause(&m->held, &m->pids.virtual, err)
+					     : freeze_tree(&m->frozen, &m->pids.space, err);
 	return r < 0 ? r : save_state(m, PIDSPACE_PAUSED, err);
 }
 
 static int serve_resume(struct monitor *m, struct pidspace_error *err)
 {
-	if (!m->frozen)
+	if (!monitor_is_paused(m))
 		return 0;
-	freeze_release(m->frozen);
-	m->frozen = NULL;
+	monitor_let_go(m);
 	return save_state(m, PIDSPACE_RUNNING, err);
 }
 
@@ -329,7 +329,7 @@ void monitor_serve(struct monitor *m, struct client *c)
 	}
 	r = serve(m, c, &q, &err);
 	if (c->fd >= 0 && (r < 0 || q.head.type != CONTROL_WAIT)) {
-		struct control_reply done = {.type = CONTROL_DONE, .paused = m->frozen != NULL};
+		struct control_reply done = {.type = CONTROL_DONE, .paused = monitor_is_paused(m)};
 
 		if (r < 0) {
 			done.error = err;

@@ -5,8 +5,8 @@ load setup.bash
 	pidspace run done -- sh -c 'exit 3' || [[ $? == 3 ]]
 	run -0 pidspace list
 	[[ ${lines[0]} == NAME*STATE*PIDS*HOST*TASKS*CREATED*COMMAND ]]
-	[[ ${lines[1]} == done*stopped*space*-*0*"sh -c exit 3" ]]
-	[[ ${lines[2]} == web*running*space*"$(pidspace pid web 1)"*2*sh* ]]
+	[[ ${lines[1]} == done*stopped*"${PIDSPACE_PIDS:-space}"*-*0*"sh -c exit 3" ]]
+	[[ ${lines[2]} == web*running*"${PIDSPACE_PIDS:-space}"*"$(pidspace pid web 1)"*2*sh* ]]
 	[[ $(pidspace list -q) == done$'\n'web ]]
 	pidspace list -f json >out
 	[[ $(json '[c["name"] for c in j]' <out) == '["done", "web"]' ]]
