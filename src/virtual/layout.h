@@ -69,6 +69,9 @@ struct shim_birth {
 #define TASK_FILTERED (PID_MAP_FLAG_USER << 2)      /* it has a seccomp filter of its own */
 #define TASK_IN_PROC (PID_MAP_FLAG_USER << 3)       /* the process may have descriptors or its directory in /proc */
 #define TASK_LEADS_SESSION (PID_MAP_FLAG_USER << 4) /* its number may outlive it as a session's */
+#define TASK_UNDUMPABLE (PID_MAP_FLAG_USER << 5)    /* believes that it is */
+#define TASK_RECORDS (PID_MAP_FLAG_USER << 6)       /* its reads are trapped, see shim/records.c */
+#define TASK_THREADED (PID_MAP_FLAG_USER << 7)      /* the process has had more than one thread */
 
 struct shim_common {
 	uint32_t version;
@@ -89,6 +92,7 @@ enum shim_ask {
 	ASK_EXEC = 1,      /* may execute now: the warden follows. ret: descriptor of the memfd in the caller */
 	ASK_EXEC_FAILED,   /* it did not come to it */
 	ASK_PATH,          /* what does the path of this call name? */
+	ASK_PLACE,         /* what is the working directory called, which lies in /proc? goes to text */
 	ASK_SWEEP,         /* the numbers begin anew: free what is left of the dead */
 	ASK_ALIVE,         /* is host task arg[0] one of the container's? ret: 1, 0 */
 	ASK_CALL,          /* a row with policy `warden`: arg[] as they are */
@@ -106,6 +110,7 @@ enum shim_answer {
 struct shim_request {
 	uint32_t ask, answer;
 	int32_t nr;        /* of the call */
+	int32_t tgid;      /* the caller's, as the host calls it */
 	uint32_t path_arg, dirfd_arg; /* which arguments these are; 6: there is none */
 	int64_t ret;
 	uint64_t arg[6];

@@ -209,6 +209,10 @@ static _Noreturn void be_warden(struct birth *b)
 		fail(b->up[1], &o.error);
 	}
 	let_go(&w, &b->up[1]);
+	if (warden_view_init(&w, NULL, &o.error) < 0) {
+		kill(w.init.n, SIGKILL);
+		fail(b->up[1], &o.error);
+	}
 	o.init = w.init;
 	fd_send_fds(b->up[1], &o, sizeof o, NULL, 0);
 	w.hold = b->up[1];

@@ -45,6 +45,9 @@ static void answer(struct warden *w, struct bell *b)
 	case ASK_PATH:
 		warden_path(w, b);
 		break;
+	case ASK_PLACE:
+		warden_place(w, b);
+		break;
 	case ASK_SWEEP:
 		warden_sweep(w);
 		break;
@@ -148,4 +151,5 @@ void warden_run(struct warden *w)
 			p[0].fd = -1;
 	}
 	end_all(w);
+	proc_view_done(&w->view);
 }

@@ -5,6 +5,7 @@
 #include "base/vec.h"
 #include "ids/ids.h"
 #include "virtual/place.h"
+#include "virtual/proc_view.h"
 
 /* The memfd's number in the warden, by which the commands find it. */
 #define WARDEN_MEMFD 3
@@ -24,6 +25,8 @@ struct warden {
 	bool init_ended;
 	int hold;                 /* until this is closed somebody may look at vpid 1, alive or not */
 	VEC(struct following) followed;
+	struct pid_view pids;     /* of view */
+	struct proc_view view;
 };
 
 /* Serves until the container has ended; then common->ended is set. err-less: what fails concerns one call and is
@@ -47,6 +50,11 @@ void warden_exec_stop(struct warden *w, struct hpid tid, int status);
 /* Frees the numbers that nothing goes by any more. */
 void warden_sweep(struct warden *w);
 void warden_path(struct warden *w, struct bell *b);
+void warden_place(struct warden *w, struct bell *b);
+
+/* Prepares what the container sees of /proc; state_dir (or NULL): where its stand-in directories may lie. proc_view_done()
+ * takes them away. */
+int warden_view_init(struct warden *w, const char *state_dir, struct pidspace_error *err);
 
 /* Puts a copy of fd into the caller's descriptor table; its number there, or -errno. flags: O_CLOEXEC.
  * seccomp_unotify(2), SECCOMP_IOCTL_NOTIF_ADDFD. */

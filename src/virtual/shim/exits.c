@@ -1,0 +1,88 @@
+/* The end of a thread or process by its own will. The kernel would go through the list of robust locks that it still holds
+ * (kernel/futex/core.c exit_robust_list()), but in the lock words are the container's numbers: so it is done here. */
+#include "virtual/shim/map.h"
+#include "virtual/shim/trap.h"
+
+#include <linux/fcntl.h>
+#include <linux/futex.h>
+
+#define LIST_LIMIT 2048 /* ROBUST_LIST_LIMIT, against circles */
+
+static void die_holding(uint32_t *word, int vpid)
+{
+	uint32_t was;
+
+	if (((uintptr_t)word & 3) || !guest_readable(word, sizeof *word))
+		return;
+	was = __atomic_load_n(word, __ATOMIC_RELAXED);
+	do
+		if ((was & FUTEX_TID_MASK) != (uint32_t)vpid)
+			return;
+	while (!__atomic_compare_exchange_n(word, &was, (was & FUTEX_WAITERS) | FUTEX_OWNER_DIED, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	if (was & FUTEX_WAITERS)
+		CALL3(__NR_futex, word, FUTEX_WAKE, 1);
+}
+
+static void give_up(int host, int vpid)
+{
+	struct robust_list_head *head = 0;
+	struct robust_list *at;
+	unsigned long len;
+	int limit = LIST_LIMIT;
+
+	if (CALL3(__NR_get_robust_list, host, &head, &len) < 0 || !head || !guest_readable(head, sizeof *head))
+		return;
+	/* The lowest bit of an entry says that the lock is a PI one. */
+	for (at = head->list.next; at != &head->list && limit-- > 0;) {
+		struct robust_list *entry = (struct robust_list *)((uintptr_t)at & ~1ul);
+		if (!guest_readable(entry, sizeof *entry))
+			break;
+		at = entry->next;
+		die_holding((uint32_t *)((char *)entry + head->futex_offset), vpid);
+	}
+	if (head->list_op_pending)
+		die_holding((uint32_t *)(((uintptr_t)head->list_op_pending & ~1ul) + (uintptr_t)head->futex_offset), vpid);
+}
+
+struct dirent64 {
+	uint64_t ino;
+	int64_t off;
+	unsigned short reclen;
+	unsigned char type;
+	char name[];
+};
+
+/* All threads of the process: they end with it. */
+static void give_up_all(void)
+{
+	char buf[1024];
+	long fd = CALL4(__NR_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), n;
+
+	while (fd >= 0 && (n = CALL3(__NR_getdents64, fd, buf, sizeof buf)) > 0)
+		for (long at = 0; at < n;) {
+			const struct dirent64 *d = (const struct dirent64 *)(buf + at);
+			int host = 0;
+			for (const char *c = d->name; *c >= '0' && *c <= '9'; c++)
+				host = host * 10 + *c - '0';
+			if (host)
+				give_up(host, ids_guest(host));
+			at += d->reclen;
+		}
+	if (fd >= 0)
+		CALL1(__NR_close, fd);
+}
+
+long exits_begin(struct trap *t)
+{
+	int host = (int)CALL0(__NR_gettid), vpid = ids_guest(host), process = ids_self();
+
+	if (t->nr == __NR_exit_group && (ids_flags(process) & TASK_THREADED))
+		give_up_all();
+	else
+		give_up(host, vpid);
+	/* Nobody waits for a thread that does not lead: its number is free as soon as it is gone. */
+	if (t->nr == __NR_exit && host != process)
+		map_leave(host, vpid);
+	return trap_native(t);
+}
