@@ -176,5 +176,6 @@ int spawner_await(int connection)
 {
 	struct control_answer a = {0};
 
-	return control_answer(connection, &a, NULL, NULL, NULL) == 1 ? a.done.wait_status : -1;
+	/* It ends only when the whole container is killed. */
+	return control_answer(connection, &a, NULL, NULL, NULL) == 1 ? a.done.wait_status : SIGKILL;
 }

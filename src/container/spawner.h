@@ -17,5 +17,5 @@ int spawner_listen(int dir_fd);
 int spawner_start(struct entry *e, struct launch *l, int *ret_connection, struct task_ref *ret, int *ret_master,
 		  struct pidspace_error *err);
 
-/* The wait status that the connection tells; -1: the spawner is gone. */
+/* The wait status that the connection tells. A spawner that is gone was killed with all of the container. */
 int spawner_await(int connection);

@@ -75,14 +75,14 @@ static void default_of_init(int sig, struct sigaction *a)
 	}
 }
 
-long actions_sigaction(const struct trap *t)
+SPECIAL(actions_sigaction)
 {
 	int sig = (int)t->arg[0];
 	const struct sigaction *act = (const void *)t->arg[1];
 	struct sigaction *old = (void *)t->arg[2], a;
 	uint64_t ours = common()->init_default;
 	bool init;
-	long r;
+	long e;
 
 	if (act && !guest_readable(act, sizeof a))
 		return -EFAULT;
@@ -95,13 +95,13 @@ long actions_sigaction(const struct trap *t)
 		if (init)
 			default_of_init(sig, &a);
 	}
-	r = CALL4(__NR_rt_sigaction, sig, act ? &a : 0, old, t->arg[3]);
-	if (r == 0 && old) {
+	e = CALL4(__NR_rt_sigaction, sig, act ? &a : 0, old, t->arg[3]);
+	if (e == 0 && old) {
 		unwrap(old);
 		if (init && old->sa_handler == SIG_IGN && (ours & SIG_BIT(sig)))
 			old->sa_handler = SIG_DFL;
 	}
-	return r;
+	return e;
 }
 
 /* A child of vpid 1 is an ordinary process: what was ignored in init's place is the default again. */
@@ -116,7 +116,7 @@ void actions_for_child_of_init(void)
 }
 
 /* The frame's mask is the guest's, and becomes it again on return. */
-long actions_procmask(const struct trap *t)
+SPECIAL(actions_procmask)
 {
 	uint64_t *mask = (uint64_t *)&t->uc->uc_sigmask, set;
 	const uint64_t *want = (const void *)t->arg[1];
@@ -131,9 +131,9 @@ long actions_procmask(const struct trap *t)
 			return -EINVAL;
 	}
 	if (t->arg[2]) {
-		long r = CALL4(__NR_rt_sigprocmask, SIG_BLOCK, 0, t->arg[2], 8);
-		if (r < 0)
-			return r;
+		long e = CALL4(__NR_rt_sigprocmask, SIG_BLOCK, 0, t->arg[2], 8);
+		if (e < 0)
+			return e;
 	}
 	if (want)
 		*mask = t->arg[0] == SIG_BLOCK ? *mask | set : t->arg[0] == SIG_UNBLOCK ? *mask & ~set : set;
@@ -141,7 +141,7 @@ long actions_procmask(const struct trap *t)
 }
 
 /* ppoll, pselect6, epoll_pwait, epoll_pwait2, rt_sigsuspend: their masks lose SIGSYS. */
-long actions_masked_wait(struct trap *t)
+SPECIAL(actions_masked_wait)
 {
 	struct {
 		const uint64_t *set;

@@ -85,23 +85,23 @@ static void go(const struct trap *t, struct shim_birth *b, const struct clone_ar
 	}
 }
 
-long births_begin(struct trap *t)
+SPECIAL(births_begin)
 {
 	struct clone_args a;
 	struct shim_birth *b;
 	unsigned long size;
-	long r = arguments(t, &a, &size);
+	long e = arguments(t, &a, &size);
 	int vpid, owner;
 
-	if (r < 0)
-		return r;
+	if (e < 0)
+		return e;
 	/* Numbers inside numbers, or numbers of its own choice, are what virtual pids do not give. */
 	if ((a.flags & CLONE_NEWPID) || a.set_tid_size)
 		return -EPERM;
 	owner = (int)CALL0(__NR_gettid);
-	r = map_reserve(owner, &vpid);
-	if (r < 0)
-		return r;
+	e = map_reserve(owner, &vpid);
+	if (e < 0)
+		return e;
 	b = take_slot();
 	if (!b) {
 		pid_map_cancel(map(), hpid_of(owner), vpid_of(vpid));
@@ -112,7 +112,10 @@ long births_begin(struct trap *t)
 	b->child_tid = a.flags & CLONE_CHILD_SETTID ? a.child_tid : 0;
 	b->thread = !!(a.flags & CLONE_THREAD);
 	b->from_init = ids_is_init() && !(a.flags & CLONE_SIGHAND);
-	b->flags = ids_flags((int)CALL0(__NR_getpid)) & (TASK_NO_NEW_PRIVS | TASK_FILTERED | TASK_IN_PROC);
+	b->flags = (ids_flags(owner) & (TASK_NO_NEW_PRIVS | TASK_FILTERED)) |
+		   (ids_flags(ids_self()) & (TASK_IN_PROC | TASK_UNDUMPABLE | TASK_RECORDS));
+	if (b->thread)
+		ids_set_flags(ids_self(), TASK_THREADED, 0);
 	b->bound = 0;
 	if (a.flags & CLONE_PARENT_SETTID)
 		store_tid(a.parent_tid, vpid);

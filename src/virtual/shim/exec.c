@@ -17,20 +17,38 @@ static long look_ahead(const struct trap *t)
 	return r == -ENOSYS || r == -EPERM ? 0 : r;
 }
 
-long exec_begin(struct trap *t)
+static long execute(struct trap *t)
 {
 	struct shim_request q = {.ask = ASK_EXEC, .nr = (int32_t)t->nr};
-	long r = look_ahead(t), fd;
+	long e = look_ahead(t), fd;
 
-	if (r < 0)
-		return r;
+	if (e < 0)
+		return e;
 	shim_bell(&q);
 	if (q.ret < 0)
 		return q.ret;
 	fd = q.ret;
-	r = trap_native(t);
+	e = trap_native(t);
 	CALL1(__NR_close, fd);
 	q.ask = ASK_EXEC_FAILED;
 	shim_bell(&q);
-	return r;
+	return e;
+}
+
+static __attribute__((noinline)) long execute_renamed(struct trap *t, const struct catalogue_row *r)
+{
+	char text[SHIM_TEXT_MAX];
+	long e = paths_rename(t, r, text);
+
+	return e < 0 ? e : execute(t);
+}
+
+SPECIAL(exec_begin)
+{
+	/* "self" is the same on both sides. */
+	const char *path = (const char *)t->arg[r->path[0]];
+
+	if (paths_names_proc(path) == 1 && !paths_own_proc(path))
+		return execute_renamed(t, r);
+	return execute(t);
 }

@@ -73,7 +73,7 @@ static void give_up_all(void)
 		CALL1(__NR_close, fd);
 }
 
-long exits_begin(struct trap *t)
+SPECIAL(exits_begin)
 {
 	int host = (int)CALL0(__NR_gettid), vpid = ids_guest(host), process = ids_self();
 

@@ -21,17 +21,17 @@ static long get_owner(const struct trap *t)
 	return o.type == OWNER_PGRP ? -ids_guest(o.pid) : ids_guest(o.pid);
 }
 
-long files_owner(struct trap *t)
+SPECIAL(files_owner)
 {
 	struct owner_ex o;
-	long r;
+	long e;
 
 	if (t->arg[1] == F_GETOWN)
 		return get_owner(t);
 	if (t->arg[1] == F_GETOWN_EX) {
-		r = CALL3(__NR_fcntl, t->arg[0], F_GETOWN_EX, &o);
-		if (r < 0)
-			return r;
+		e = CALL3(__NR_fcntl, t->arg[0], F_GETOWN_EX, &o);
+		if (e < 0)
+			return e;
 		o.pid = ids_guest(o.pid);
 		return guest_write((void *)t->arg[2], &o, sizeof o) ? 0 : -EFAULT;
 	}
@@ -47,17 +47,17 @@ long files_owner(struct trap *t)
 	return CALL3(__NR_fcntl, t->arg[0], F_SETOWN_EX, &o);
 }
 
-long files_getlk(struct trap *t)
+SPECIAL(files_getlk)
 {
 	struct flock l;
-	long r;
+	long e;
 
 	if (!guest_readable((void *)t->arg[2], sizeof l))
 		return -EFAULT;
 	__builtin_memcpy(&l, (void *)t->arg[2], sizeof l);
-	r = CALL3(__NR_fcntl, t->arg[0], t->arg[1], &l);
-	if (r < 0)
-		return r;
+	e = CALL3(__NR_fcntl, t->arg[0], t->arg[1], &l);
+	if (e < 0)
+		return e;
 	if (l.l_type != F_UNLCK && l.l_pid > 0)
 		l.l_pid = ids_guest(l.l_pid);
 	return guest_write((void *)t->arg[2], &l, sizeof l) ? 0 : -EFAULT;

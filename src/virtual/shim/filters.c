@@ -44,11 +44,11 @@ static long judge(const struct program *p)
 	return looks && names ? -EINVAL : 0;
 }
 
-long filters_install(struct trap *t)
+SPECIAL(filters_install)
 {
 	bool prctl = t->nr == __NR_prctl;
 	struct program p;
-	long r;
+	long e;
 
 	/* Strict mode, and SIGSYS for the calls of a region, would take the shim's own calls as well. */
 	if (prctl && t->arg[0] != PR_SET_SECCOMP)
@@ -60,10 +60,10 @@ long filters_install(struct trap *t)
 	if (!guest_readable((void *)t->arg[2], sizeof p))
 		return -EFAULT;
 	__builtin_memcpy(&p, (void *)t->arg[2], sizeof p);
-	r = judge(&p);
-	if (r == 0)
-		r = trap_native(t);
-	if (r == 0)
+	e = judge(&p);
+	if (e == 0)
+		e = trap_native(t);
+	if (e == 0)
 		ids_set_flags((int)CALL0(__NR_gettid), TASK_FILTERED, 0);
-	return r;
+	return e;
 }

@@ -29,20 +29,13 @@ int ids_host_checked(int guest)
 	return q.ret == 1 ? host : 0;
 }
 
-long ids_own(const struct trap *t)
+SPECIAL(ids_setsid)
 {
-	long r = trap_native(t);
+	long e = trap_native(t);
 
-	return r > 0 ? ids_guest((int)r) : r;
-}
-
-long ids_setsid(const struct trap *t)
-{
-	long r = trap_native(t);
-
-	if (r > 0)
-		ids_set_flags((int)r, TASK_LEADS_SESSION, 0);
-	return r > 0 ? ids_guest((int)r) : r;
+	if (e > 0)
+		ids_set_flags((int)e, TASK_LEADS_SESSION, 0);
+	return e > 0 ? ids_guest((int)e) : e;
 }
 
 /* Which siginfos carry a sender: all that processes send, and those of children. */

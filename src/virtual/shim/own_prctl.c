@@ -46,7 +46,7 @@ static long dumpable(const struct trap *t)
 	return 0;
 }
 
-long prctl_own(struct trap *t)
+SPECIAL(prctl_own)
 {
 	switch (t->arg[0]) {
 	case PR_SET_CHILD_SUBREAPER:

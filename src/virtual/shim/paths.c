@@ -31,8 +31,7 @@ static struct named named(const struct catalogue_row *r)
 	return n;
 }
 
-/* 1: there is a component "proc"; 0: there is none; -1: the path cannot be read to its end. */
-static int names_proc(const char *p)
+int paths_names_proc(const char *p)
 {
 	unsigned long checked = 0;
 
@@ -81,43 +80,123 @@ static bool reached(const struct trap *t, const struct named *n, long r)
 	}
 }
 
-/* A frame of its own: few calls come here, and the text takes a page of the guest's stack. */
-static __attribute__((noinline)) long ask(struct trap *t, const struct named *n)
+bool paths_own_proc(const char *p)
 {
-	char text[SHIM_TEXT_MAX];
-	struct shim_request q = {
-		.ask = ASK_PATH, .nr = (int32_t)t->nr, .path_arg = (uint32_t)n->path,
-		.dirfd_arg = n->dirfd < 0 ? 6 : (uint32_t)n->dirfd, .text = (uint64_t)text,
-	};
+	static const char self[] = "/proc/self/", thread[] = "/proc/thread-self/";
+	const char *begin = self;
+	unsigned long n = sizeof self - 1;
 
-	for (int i = 0; i < 6; i++)
-		q.arg[i] = (uint64_t)t->arg[i];
-	shim_bell(&q);
-	if (q.answer == ANSWER_DONE)
-		return q.ret;
-	if (q.answer == ANSWER_RENAMED) {
-		t->arg[n->path] = (long)text;
-		if (n->dirfd >= 0)
-			t->arg[n->dirfd] = AT_FDCWD;
+	if (p[0] && p[6] == 't') {
+		begin = thread;
+		n = sizeof thread - 1;
 	}
-	return trap_native(t);
+	for (unsigned long i = 0; i < n; i++)
+		if (p[i] != begin[i])
+			return false;
+	for (const char *at = p + n; *at; at++)
+		if (at[0] == '.' && at[1] == '.')
+			return false;
+	return true;
 }
 
-long paths_call(struct trap *t, const struct catalogue_row *r)
+static void fill(struct shim_request *q, const struct trap *t, enum shim_ask ask, const char *text)
+{
+	*q = (struct shim_request){.ask = ask, .nr = (int32_t)t->nr, .tgid = ids_self(), .text = (uint64_t)text};
+	for (int i = 0; i < 6; i++)
+		q->arg[i] = (uint64_t)t->arg[i];
+}
+
+/* Asks about one path of the call. True: the answer is final and in *ret. */
+static bool ask(struct trap *t, int path, int dirfd, char text[SHIM_TEXT_MAX], long *ret)
+{
+	struct shim_request q;
+
+	fill(&q, t, ASK_PATH, text);
+	q.path_arg = (uint32_t)path;
+	q.dirfd_arg = (uint32_t)dirfd;
+	shim_bell(&q);
+	if (q.answer == ANSWER_RENAMED) {
+		t->arg[path] = (long)text;
+		if (dirfd < CATALOGUE_NO_ARG)
+			t->arg[dirfd] = AT_FDCWD;
+	}
+	*ret = q.ret;
+	return q.answer == ANSWER_DONE;
+}
+
+/* May it lead into /proc? */
+static bool suspect(const struct trap *t, int path)
+{
+	const char *p = (const char *)t->arg[path];
+	int proc = path == CATALOGUE_NO_ARG ? 0 : paths_names_proc(p);
+
+	return proc == 1 || (proc == 0 && path != CATALOGUE_NO_ARG && p[0] != '/' &&
+			     (ids_flags(ids_self()) & TASK_IN_PROC));
+}
+
+static __attribute__((noinline)) long ask_both(struct trap *t, const struct catalogue_row *r)
+{
+	char text[SHIM_TEXT_MAX];
+	long ret;
+
+	return ask(t, r->path[1], r->dirfd[1], text, &ret) ? ret : trap_native(t);
+}
+
+/* Frames of their own: few calls come here, and a text takes a page of the guest's stack. */
+static __attribute__((noinline)) long ask_first(struct trap *t, const struct catalogue_row *r)
+{
+	char text[SHIM_TEXT_MAX];
+	long ret;
+
+	if (ask(t, r->path[0], r->dirfd[0], text, &ret))
+		return ret;
+	return suspect(t, r->path[1]) ? ask_both(t, r) : trap_native(t);
+}
+
+SPECIAL(paths_call)
 {
 	const struct named n = named(r);
-	const char *path = (const char *)t->arg[n.path];
-	int proc = names_proc(path);
 	long result;
 
-	if (proc == 0 && path[0] != '/' && (ids_flags(ids_self()) & TASK_IN_PROC))
-		proc = 1;
-	if (proc == 1)
-		return ask(t, &n);
+	if (suspect(t, n.path))
+		return ask_first(t, r);
+	if (suspect(t, r->path[1]))
+		return ask_both(t, r);
 	result = trap_native(t);
 	if (!reached(t, &n, result))
 		return result;
 	if (n.result == RESULT_FD)
 		CALL1(__NR_close, result);
-	return ask(t, &n);
+	return ask_first(t, r);
+}
+
+long paths_rename(struct trap *t, const struct catalogue_row *r, char text[SHIM_TEXT_MAX])
+{
+	long ret = 0;
+
+	return suspect(t, r->path[0]) && ask(t, r->path[0], r->dirfd[0], text, &ret) ? ret : 0;
+}
+
+/* A working directory in /proc is one of the warden's stand-ins: it has another name there. */
+static __attribute__((noinline)) long ask_where(const struct trap *t, long n)
+{
+	char text[SHIM_TEXT_MAX];
+	struct shim_request q;
+	unsigned long len;
+
+	fill(&q, t, ASK_PLACE, text);
+	shim_bell(&q);
+	if (q.ret < 0)
+		return n;
+	len = __builtin_strlen(text) + 1;
+	if (len > (unsigned long)t->arg[1])
+		return -ERANGE;
+	return guest_write((void *)t->arg[0], text, len) ? (long)len : -EFAULT;
+}
+
+SPECIAL(paths_getcwd)
+{
+	long n = trap_native(t);
+
+	return n > 0 && (ids_flags(ids_self()) & TASK_IN_PROC) ? ask_where(t, n) : n;
 }

@@ -10,12 +10,12 @@ struct info {
 	char rest[256];
 };
 
-long pidfds_info(struct trap *t)
+SPECIAL(pidfds_info)
 {
 	unsigned long size = ((unsigned long)t->arg[1] >> 16) & 0x3fff;
 	void *to = (void *)t->arg[2];
 	struct info i;
-	long r;
+	long e;
 
 	if (size < 28 || size > sizeof i)
 		return trap_native(t);
@@ -23,38 +23,38 @@ long pidfds_info(struct trap *t)
 		return -EFAULT;
 	__builtin_memcpy(&i, to, size);
 	t->arg[2] = (long)&i;
-	r = trap_native(t);
-	if (r < 0)
-		return r;
+	e = trap_native(t);
+	if (e < 0)
+		return e;
 	i.pid = ids_guest(i.pid);
 	i.tgid = ids_guest(i.tgid);
 	i.ppid = ids_guest(i.ppid);
-	return guest_write(to, &i, size) ? r : -EFAULT;
+	return guest_write(to, &i, size) ? e : -EFAULT;
 }
 
 /* NS_GET_{PID,TGID}_{FROM,IN}_PIDNS (ioctl_nsfs(2), Linux 6.11). The container's own namespace is the host's, and in it a
  * number is the same on both sides. */
-long namespaces_pid(struct trap *t)
+SPECIAL(namespaces_pid)
 {
 	int host = ids_host_checked((int)t->arg[2]);
-	long r;
+	long e;
 
 	if ((int)t->arg[2] <= 0)
 		return trap_native(t);
 	if (!host)
 		return -ESRCH;
 	t->arg[2] = host;
-	r = trap_native(t);
-	return r > 0 ? ids_guest((int)r) : r;
+	e = trap_native(t);
+	return e > 0 ? ids_guest((int)e) : e;
 }
 
 /* capget(2), capset(2): the header names a thread. */
-long capabilities_header(struct trap *t)
+SPECIAL(capabilities_header)
 {
 	struct __user_cap_header_struct h;
 	void *header = (void *)t->arg[0];
 	int guest;
-	long r;
+	long e;
 
 	if (!guest_readable(header, sizeof h))
 		return -EFAULT;
@@ -63,8 +63,8 @@ long capabilities_header(struct trap *t)
 	if (guest > 0 && !(h.pid = ids_host_checked(guest)))
 		h.pid = 0x0fffffff; /* nobody: the kernel says so, after it has looked at the version */
 	t->arg[0] = (long)&h;
-	r = trap_native(t);
+	e = trap_native(t);
 	h.pid = guest;
 	/* A version that the kernel does not know is answered with one that it does. */
-	return guest_write(header, &h, sizeof h) ? r : -EFAULT;
+	return guest_write(header, &h, sizeof h) ? e : -EFAULT;
 }

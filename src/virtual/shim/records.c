@@ -37,7 +37,7 @@ static long trap_reads(void)
 	return r == 0 ? 0 : CALL3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p);
 }
 
-long records_begin(struct trap *t)
+SPECIAL(records_begin)
 {
 	int self = ids_self();
 	long fd = trap_native(t);

@@ -1,5 +1,4 @@
 /* Calls that need nothing but their numbers converted: which, says the catalogue by roles. */
-#include "virtual/catalogue.h"
 #include "virtual/shim/trap.h"
 
 #include <linux/errno.h>
@@ -80,7 +79,7 @@ static bool redirect(struct trap *t, int i, enum role role, int *ours)
 	return true;
 }
 
-static long translate(struct trap *t, const struct catalogue_row *r)
+long rows_translate(struct trap *t, const struct catalogue_row *r)
 {
 	int ours = 0, *theirs = 0;
 	long result;
@@ -99,13 +98,4 @@ static long translate(struct trap *t, const struct catalogue_row *r)
 		result = guest_write(theirs, &ours, sizeof ours) ? result : -EFAULT;
 	}
 	return r->out >= ROLE_TID && r->out <= ROLE_ANY && result > 0 ? ids_guest((int)result) : result;
-}
-
-long rows_call(struct trap *t)
-{
-	const struct catalogue_row *r = catalogue_find(t->nr, (const uint64_t *)t->arg);
-
-	if (r && r->policy == POLICY_TRANSLATE)
-		return translate(t, r);
-	return r && r->handler == HANDLER_PATHS_CALL ? paths_call(t, r) : trap_native(t);
 }

@@ -48,10 +48,10 @@ static long to_group(int group, int sig)
 	return CALL2(__NR_kill, -(long)group, sig);
 }
 
-long signals_kill(const struct trap *t)
+SPECIAL(signals_kill)
 {
 	int who = (int)t->arg[0], sig = (int)t->arg[1], host;
-	long r;
+	long e;
 
 	if (who == 0)
 		return to_group(0, sig);
@@ -64,16 +64,16 @@ long signals_kill(const struct trap *t)
 		return -ESRCH;
 	if (who > 0 && spared(host, sig))
 		return 0;
-	r = who < 0 ? to_group(host, sig) : CALL2(__NR_kill, host, sig);
-	return denied(who < 0 ? -who : who, r);
+	e = who < 0 ? to_group(host, sig) : CALL2(__NR_kill, host, sig);
+	return denied(who < 0 ? -who : who, e);
 }
 
-long signals_tgkill(const struct trap *t)
+SPECIAL(signals_tgkill)
 {
 	bool both = t->nr == __NR_tgkill;
 	int tgid = (int)t->arg[0], tid = (int)t->arg[both], sig = (int)t->arg[1 + both];
 	int host_tgid = 0, host;
-	long r;
+	long e;
 
 	if (tid <= 0 || (both && tgid <= 0))
 		return -EINVAL;
@@ -84,18 +84,18 @@ long signals_tgkill(const struct trap *t)
 		return -ESRCH;
 	if (spared(both ? host_tgid : host, sig))
 		return 0;
-	r = both ? CALL3(__NR_tgkill, host_tgid, host, sig) : CALL2(__NR_tkill, host, sig);
-	return denied(tid, r);
+	e = both ? CALL3(__NR_tgkill, host_tgid, host, sig) : CALL2(__NR_tkill, host, sig);
+	return denied(tid, e);
 }
 
-long signals_queue(const struct trap *t)
+SPECIAL(signals_queue)
 {
 	bool both = t->nr == __NR_rt_tgsigqueueinfo;
 	int tgid = (int)t->arg[0], tid = (int)t->arg[both], sig = (int)t->arg[1 + both];
 	const siginfo_t *from = (const void *)t->arg[2 + both];
 	siginfo_t info;
 	int host_tgid, host;
-	long r;
+	long e;
 
 	if (!guest_readable(from, sizeof info))
 		return -EFAULT;
@@ -111,12 +111,12 @@ long signals_queue(const struct trap *t)
 	if (spared(host_tgid, sig))
 		return 0;
 	ids_info_out(&info);
-	r = both ? CALL4(__NR_rt_tgsigqueueinfo, host_tgid, host, sig, &info)
+	e = both ? CALL4(__NR_rt_tgsigqueueinfo, host_tgid, host, sig, &info)
 		 : CALL3(__NR_rt_sigqueueinfo, host, sig, &info);
-	return denied(tid, r);
+	return denied(tid, e);
 }
 
-long signals_pidfd_send(const struct trap *t)
+SPECIAL(signals_pidfd_send)
 {
 	const siginfo_t *from = (const void *)t->arg[2];
 	siginfo_t info;
@@ -137,12 +137,12 @@ long signals_pidfd_send(const struct trap *t)
 	return CALL4(t->nr, t->arg[0], t->arg[1], from, t->arg[3]);
 }
 
-long signals_timedwait(const struct trap *t)
+SPECIAL(signals_timedwait)
 {
 	siginfo_t *info = (void *)t->arg[1];
-	long r = CALL4(t->nr, t->arg[0], info, t->arg[2], t->arg[3]);
+	long e = CALL4(t->nr, t->arg[0], info, t->arg[2], t->arg[3]);
 
-	if (r > 0 && info)
+	if (e > 0 && info)
 		shim_translate_info(info);
-	return r;
+	return e;
 }

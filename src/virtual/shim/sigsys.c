@@ -1,52 +1,35 @@
 /* Where every trapped system call arrives, and where it leaves with its answer. */
 #include "virtual/shim/trap.h"
 
+static long special(struct trap *t, const struct catalogue_row *r)
+{
+	switch (r->handler) {
+#define X(function, number) case number: return function(t, r);
+	CATALOGUE_HANDLERS(X)
+#undef X
+	default:
+		return -ENOSYS;
+	}
+}
+
 static long dispatch(struct trap *t)
 {
-	switch (t->nr) {
-	case __NR_getpid:
-	case __NR_gettid:
-	case __NR_getppid:
-	case __NR_set_tid_address:
-		return ids_own(t);
-	case __NR_setsid:
-		return ids_setsid(t);
-	case __NR_fork:
-	case __NR_vfork:
-	case __NR_clone:
-	case __NR_clone3:
-		return births_begin(t);
-	case __NR_wait4:
-		return waits_wait4(t);
-	case __NR_waitid:
-		return waits_waitid(t);
-	case __NR_rt_sigaction:
-		return actions_sigaction(t);
-	case __NR_rt_sigprocmask:
-		return actions_procmask(t);
-	case __NR_ppoll:
-	case __NR_pselect6:
-	case __NR_epoll_pwait:
-	case __NR_epoll_pwait2:
-	case __NR_rt_sigsuspend:
-		return actions_masked_wait(t);
-	case __NR_kill:
-		return signals_kill(t);
-	case __NR_tkill:
-	case __NR_tgkill:
-		return signals_tgkill(t);
-	case __NR_rt_sigqueueinfo:
-	case __NR_rt_tgsigqueueinfo:
-		return signals_queue(t);
-	case __NR_pidfd_send_signal:
-		return signals_pidfd_send(t);
-	case __NR_rt_sigtimedwait:
-		return signals_timedwait(t);
-	case __NR_execve:
-	case __NR_execveat:
-		return exec_begin(t);
+	const struct catalogue_row *r = catalogue_find(t->nr, (const uint64_t *)t->arg);
+
+	/* Reads are trapped by another filter than the catalogue's. */
+	if (t->nr == __NR_read || t->nr == __NR_readv)
+		return records_read(t);
+	if (!r)
+		return -ENOSYS;
+	switch (r->policy) {
+	case POLICY_TRANSLATE:
+		return rows_translate(t, r);
+	case POLICY_SPECIAL:
+		return special(t, r);
+	case POLICY_WARDEN:
+		return rare_call(t);
 	default:
-		return rows_call(t);
+		return trap_native(t);
 	}
 }
 

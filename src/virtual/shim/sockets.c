@@ -34,20 +34,20 @@ struct cmsghdr {
 
 #define ALIGNED(n) (((n) + 7) & ~7ul)
 
-long sockets_peer(struct trap *t)
+SPECIAL(sockets_peer)
 {
 	struct ucred c;
 	unsigned len = sizeof c;
-	long r = CALL5(__NR_getsockopt, t->arg[0], SOL_SOCKET_, SO_PEERCRED_, &c, &len);
+	long e = CALL5(__NR_getsockopt, t->arg[0], SOL_SOCKET_, SO_PEERCRED_, &c, &len);
 	int *theirs = (int *)t->arg[3], guest;
 
-	if (r == 0 && t->arg[2] != SO_PEERCRED_ && !ids_guest(c.pid))
+	if (e == 0 && t->arg[2] != SO_PEERCRED_ && !ids_guest(c.pid))
 		return -EINVAL; /* a pidfd of somebody outside */
-	r = trap_native(t);
-	if (r < 0 || t->arg[2] != SO_PEERCRED_ || *(const unsigned *)t->arg[4] < sizeof guest)
-		return r;
+	e = trap_native(t);
+	if (e < 0 || t->arg[2] != SO_PEERCRED_ || *(const unsigned *)t->arg[4] < sizeof guest)
+		return e;
 	guest = ids_guest(*theirs);
-	return guest_write(theirs, &guest, sizeof guest) ? r : -EFAULT;
+	return guest_write(theirs, &guest, sizeof guest) ? e : -EFAULT;
 }
 
 /* The next SCM_CREDENTIALS at or behind *at in a control buffer; NULL: no more. */
@@ -76,15 +76,15 @@ static void received(const struct user_msghdr *m)
 		c->pid = ids_guest(c->pid);
 }
 
-long sockets_receive(struct trap *t)
+SPECIAL(sockets_receive)
 {
-	long r = trap_native(t);
+	long e = trap_native(t);
 
-	if (r >= 0 && t->nr == __NR_recvmsg)
+	if (e >= 0 && t->nr == __NR_recvmsg)
 		received((const struct user_msghdr *)t->arg[1]);
-	for (long i = 0; i < r && t->nr == __NR_recvmmsg; i++)
+	for (long i = 0; i < e && t->nr == __NR_recvmmsg; i++)
 		received(&((const struct mmsghdr *)t->arg[1])[i].head);
-	return r;
+	return e;
 }
 
 /* Names below /proc are the host's. Through "self" they are the caller's own in any case. */
@@ -102,12 +102,12 @@ static long check_name(const void *name, long len)
 	return paths_own_proc(path) ? 0 : -ENOENT;
 }
 
-long sockets_name(struct trap *t)
+SPECIAL(sockets_name)
 {
 	bool send = t->nr == __NR_sendto;
-	long r = check_name((const void *)t->arg[send ? 4 : 1], t->arg[send ? 5 : 2]);
+	long e = check_name((const void *)t->arg[send ? 4 : 1], t->arg[send ? 5 : 2]);
 
-	return r < 0 ? r : trap_native(t);
+	return e < 0 ? e : trap_native(t);
 }
 
 /* *copy gets the control data with the host's numbers where there are credentials. */
@@ -152,23 +152,23 @@ static long send_one(const struct trap *t, const struct user_msghdr *from, long 
 	return r < 0 ? r : CALL3(__NR_sendmsg, t->arg[0], &m, flags);
 }
 
-long sockets_send(struct trap *t)
+SPECIAL(sockets_send)
 {
 	struct mmsghdr *all = (struct mmsghdr *)t->arg[1];
 	unsigned n = (unsigned)t->arg[2] > 1024 ? 1024 : (unsigned)t->arg[2], i;
-	long r = 0;
+	long e = 0;
 
 	if (t->nr == __NR_sendmsg)
 		return send_one(t, (const struct user_msghdr *)t->arg[1], t->arg[2]);
 	/* As the kernel does: one by one, and how many before the first that failed. */
 	for (i = 0; i < n; i++) {
 		unsigned len;
-		r = send_one(t, &all[i].head, t->arg[3]);
-		if (r < 0)
+		e = send_one(t, &all[i].head, t->arg[3]);
+		if (e < 0)
 			break;
-		len = (unsigned)r;
+		len = (unsigned)e;
 		if (!guest_write(&all[i].len, &len, sizeof len))
 			return -EFAULT;
 	}
-	return i ? (long)i : r;
+	return i ? (long)i : e;
 }

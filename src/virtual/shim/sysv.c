@@ -5,7 +5,7 @@
 #include <asm/shmbuf.h>
 
 /* The kernel fills in ours; the guest gets it with its own numbers. */
-long sysv_stat(struct trap *t)
+SPECIAL(sysv_stat)
 {
 	union {
 		struct shmid64_ds shm;
@@ -13,12 +13,12 @@ long sysv_stat(struct trap *t)
 	} ds;
 	bool shm = t->nr == __NR_shmctl;
 	void *to = (void *)t->arg[2];
-	long r;
+	long e;
 
 	t->arg[2] = (long)&ds;
-	r = trap_native(t);
-	if (r < 0)
-		return r;
+	e = trap_native(t);
+	if (e < 0)
+		return e;
 	if (shm) {
 		ds.shm.shm_cpid = ids_guest(ds.shm.shm_cpid);
 		ds.shm.shm_lpid = ids_guest(ds.shm.shm_lpid);
@@ -26,5 +26,5 @@ long sysv_stat(struct trap *t)
 		ds.msg.msg_lspid = ids_guest(ds.msg.msg_lspid);
 		ds.msg.msg_lrpid = ids_guest(ds.msg.msg_lrpid);
 	}
-	return guest_write(to, &ds, shm ? sizeof ds.shm : sizeof ds.msg) ? r : -EFAULT;
+	return guest_write(to, &ds, shm ? sizeof ds.shm : sizeof ds.msg) ? e : -EFAULT;
 }

@@ -3,7 +3,7 @@
 
 #define SIGEV_THREAD_ID_ 4
 
-long timers_create(struct trap *t)
+SPECIAL(timers_create)
 {
 	struct sigevent e;
 	const struct sigevent *from = (const void *)t->arg[1];

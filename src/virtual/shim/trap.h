@@ -36,29 +36,57 @@ int ids_host(int guest);         /* 0: there is none. May be stale */
 int ids_host_checked(int guest); /* the same, but a task that is gone or a stranger's is 0 */
 int ids_self(void);              /* tgid, the host's */
 bool ids_is_init(void);          /* does vpid 1 ask? */
-long ids_own(const struct trap *t);
-long ids_setsid(const struct trap *t);
 void shim_translate_info(siginfo_t *info); /* si_pid of what arrives */
 void ids_info_out(siginfo_t *info);        /* of what a guest sends */
 uint32_t ids_flags(int host);
 void ids_set_flags(int host, uint32_t set, uint32_t clear);
 
-/* --- the rest, by file --- */
+/* --- one function a special row, by file; r is that row --- */
 
-long births_begin(struct trap *t);
-void births_done(int host);
-long waits_wait4(const struct trap *t);
-long waits_waitid(const struct trap *t);
-long actions_sigaction(const struct trap *t);
-long actions_procmask(const struct trap *t);
-long actions_masked_wait(struct trap *t);
+struct catalogue_row;
+#define SPECIAL(name) long name(struct trap *t, const struct catalogue_row *r)
+
+SPECIAL(ids_setsid);
+SPECIAL(births_begin);
+SPECIAL(exec_begin);
+SPECIAL(exits_begin);
+SPECIAL(waits_wait4);
+SPECIAL(waits_waitid);
+SPECIAL(actions_sigaction);
+SPECIAL(actions_procmask);
+SPECIAL(actions_masked_wait);
+SPECIAL(signals_kill);
+SPECIAL(signals_tgkill);
+SPECIAL(signals_queue);
+SPECIAL(signals_pidfd_send);
+SPECIAL(signals_timedwait);
+SPECIAL(records_begin);
+SPECIAL(capabilities_header);
+SPECIAL(prctl_own);
+SPECIAL(filters_install);
+SPECIAL(files_owner);
+SPECIAL(files_getlk);
+SPECIAL(pidfds_info);
+SPECIAL(namespaces_pid);
+SPECIAL(sockets_name);
+SPECIAL(sockets_send);
+SPECIAL(sockets_receive);
+SPECIAL(sockets_peer);
+SPECIAL(sysv_stat);
+SPECIAL(timers_create);
+SPECIAL(paths_call);
+SPECIAL(paths_getcwd);
+
+/* --- and what these share --- */
+
+long rows_translate(struct trap *t, const struct catalogue_row *r);
+long rare_call(struct trap *t);
+long records_read(struct trap *t);
 void actions_for_child_of_init(void);
 long actions_own_sigsys(siginfo_t *info, struct ucontext *uc);
-long signals_kill(const struct trap *t);
-long signals_tgkill(const struct trap *t);
-long signals_queue(const struct trap *t);
-long signals_pidfd_send(const struct trap *t);
-long signals_timedwait(const struct trap *t);
-long exec_begin(struct trap *t);
-long paths_call(struct trap *t, const struct catalogue_row *r);
-long rows_call(struct trap *t);
+/* Has the path a component "proc"? 1, 0, or -1: it cannot be read to its end. */
+int paths_names_proc(const char *path);
+/* Does it begin in the caller's own part of /proc, and stay there? */
+bool paths_own_proc(const char *path);
+/* Makes t's call with the path renamed as the warden says; see paths.c. */
+long paths_rename(struct trap *t, const struct catalogue_row *r, char text[SHIM_TEXT_MAX]);

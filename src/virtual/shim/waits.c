@@ -12,31 +12,31 @@ static int reaped(int host, int status)
 	return vpid;
 }
 
-long waits_wait4(const struct trap *t)
+SPECIAL(waits_wait4)
 {
 	int who = (int)t->arg[0], host = who;
-	long r;
+	long e;
 
 	if (who > 0 && !(host = ids_host(who)))
 		return -ECHILD;
 	if (who < -1 && !(host = -ids_host(-who)))
 		return -ECHILD;
-	r = CALL4(__NR_wait4, host, t->arg[1], t->arg[2], t->arg[3]);
-	return r > 0 ? reaped((int)r, t->arg[1] ? *(const int *)t->arg[1] : 0) : r;
+	e = CALL4(__NR_wait4, host, t->arg[1], t->arg[2], t->arg[3]);
+	return e > 0 ? reaped((int)e, t->arg[1] ? *(const int *)t->arg[1] : 0) : e;
 }
 
-long waits_waitid(const struct trap *t)
+SPECIAL(waits_waitid)
 {
 	enum { ALL, PID, PGID, PIDFD };
 	int id = (int)t->arg[1];
 	siginfo_t *info = (void *)t->arg[2];
-	long r;
+	long e;
 
 	if ((t->arg[0] == PID || t->arg[0] == PGID) && id > 0 && !(id = ids_host(id)))
 		return -ECHILD;
-	r = CALL5(__NR_waitid, t->arg[0], id, info, t->arg[3], t->arg[4]);
-	if (r == 0 && info && info->si_signo)
+	e = CALL5(__NR_waitid, t->arg[0], id, info, t->arg[3], t->arg[4]);
+	if (e == 0 && info && info->si_signo)
 		info->si_pid = t->arg[3] & 0x01000000 /* WNOWAIT */ || info->si_code >= CLD_TRAPPED ?
 				       ids_guest(info->si_pid) : reaped(info->si_pid, 0);
-	return r;
+	return e;
 }
