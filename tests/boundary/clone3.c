@@ -99,12 +99,18 @@ static void size_and_flags_are_checked(void)
 	bd_reap_ok((pid_t)pid);
 }
 
+/* Virtual pids cannot be chosen (doc/BOUNDARY.md). */
 static void set_tid_of_the_container(void)
 {
 	pid_t want = 1234, mine = (pid_t)raw(SYS_getpid), two[2] = { 1235, 1 };
 	struct clone_args a = { .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&want, .set_tid_size = 1 };
-	long pid = BD_DO(clone3(&a));
+	long pid = clone3(&a);
 
+	if (bd_virtual()) {
+		BD_ERR(pid, EPERM);
+		return;
+	}
+	BD_DO(pid);
 	if (pid == 0)
 		raw(SYS_exit, raw(SYS_getpid) != 1234);
 	BD_EQ(pid, 1234);

@@ -127,7 +127,7 @@ static void default_actions_of_init(void)
 	for (int sig = 1; sig < 32; sig++)
 		BD_DO(raw(SYS_kill, 1, sig));
 	BD_DO(raw(SYS_kill, 0, SIGTERM));
-	BD_EQ(bd_state(1), 'R');
+	BD_CHECK(strchr("RS", bd_state(1)));
 }
 
 /* A signal that is blocked is kept even though its action is the default one. */
@@ -165,7 +165,7 @@ static void stop_init_from_inside(void *arg)
 static void sigkill_and_sigstop_from_inside(void)
 {
 	bd_reap_ok(bd_child(stop_init_from_inside, NULL));
-	BD_EQ(bd_state(1), 'R');
+	BD_CHECK(strchr("RS", bd_state(1)));
 }
 
 static void outside_default_is_dropped(void)
@@ -174,7 +174,7 @@ static void outside_default_is_dropped(void)
 	bd_ask("signal 1 USR1");
 	bd_ask("signal 1 TSTP");
 	bd_ask("signal 1 SEGV");
-	BD_EQ(bd_state(1), 'R');
+	BD_CHECK(strchr("RS", bd_state(1)));
 }
 
 static void outside_sigkill_acts(void)

@@ -1,4 +1,4 @@
-/* getpid gettid getppid getpgrp getpgid getsid set_tid_address: who am I. */
+/* getpid gettid getppid getpgrp getpgid getsid setpgid setsid set_tid_address: who am I. */
 #include "case.h"
 
 #include <pthread.h>
@@ -128,6 +128,69 @@ static void first_child_is_two(void)
 	}
 }
 
+static void leads_a_session(void *seen)
+{
+	pid_t mine = (pid_t)raw(SYS_getpid);
+
+	BD_EQ(raw(SYS_setsid), mine);
+	BD_EQ(raw(SYS_getsid, 0), mine);
+	BD_EQ(raw(SYS_getpgrp), mine);
+	BD_ERR(raw(SYS_setsid), EPERM);
+	BD_ERR(raw(SYS_setpgid, 0, 0), EPERM);
+	*(int *)seen = mine;
+}
+
+static void a_new_session(void)
+{
+	int *seen = bd_shared(4096);
+	pid_t child = bd_child(leads_a_session, seen);
+
+	bd_reap_ok(child);
+	BD_EQ(*seen, child);
+}
+
+static void leave_a_child_in_my_session(void *ret)
+{
+	BD_DO(raw(SYS_setsid));
+	*(int *)ret = bd_sleeper();
+}
+
+/* A session and a group bear the number of a leader that is gone. */
+static void the_leader_is_gone(void)
+{
+	int *left = bd_shared(4096);
+	pid_t leader = bd_child(leave_a_child_in_my_session, left);
+
+	bd_reap_ok(leader);
+	BD_EQ(raw(SYS_getsid, *left), leader);
+	BD_EQ(raw(SYS_getpgid, *left), leader);
+	BD_EQ(bd_stat_field(*left, 5), leader);
+	BD_EQ(bd_stat_field(*left, 6), leader);
+	BD_ERR(raw(SYS_getsid, leader), ESRCH);
+	BD_ERR(raw(SYS_kill, leader, 0), ESRCH);
+	BD_DO(raw(SYS_kill, -leader, SIGKILL));
+}
+
+static void groups_are_joined(void)
+{
+	pid_t a = bd_sleeper(), b = bd_sleeper(), mine = (pid_t)raw(SYS_getpid);
+
+	BD_ERR(raw(SYS_setpgid, b, a), EPERM); /* no such group yet */
+	BD_DO(raw(SYS_setpgid, a, a));
+	BD_DO(raw(SYS_setpgid, b, a));
+	BD_EQ(raw(SYS_getpgid, b), a);
+	BD_ERR(raw(SYS_setpgid, b, -1), EINVAL);
+	BD_ERR(raw(SYS_setpgid, 1, 0), ESRCH); /* no child */
+	BD_DO(raw(SYS_setpgid, 0, a));
+	BD_EQ(raw(SYS_getpgrp), a);
+	BD_DO(raw(SYS_setpgid, mine, 0));
+	BD_EQ(raw(SYS_getpgrp), mine);
+	BD_OUTSIDE_ERR(raw(SYS_setpgid, outside, 0), ESRCH);
+	BD_OUTSIDE_ERR(raw(SYS_setpgid, 0, outside), EPERM);
+	bd_end(a);
+	bd_end(b);
+}
+
 const struct bd_case bd_cases[] = {
 	{ "a child is who fork says it is", told_by_fork },
 	{ "numbers are small, the parent is init", small_numbers },
@@ -135,6 +198,9 @@ const struct bd_case bd_cases[] = {
 	{ "nobody outside has a group or a session", outside_is_nobody },
 	{ "threads have tids of their own", threads_have_their_own },
 	{ "set_tid_address answers the tid", set_tid_address_answers },
+	{ "setsid answers the own number", a_new_session },
+	{ "a session whose leader is gone keeps its number", the_leader_is_gone },
+	{ "groups are founded and joined, and none outside", groups_are_joined },
 	{ "init is 1 with parent 0, and leads its group and session", init_is_one, .init = true },
 	{ "numbers are handed out upwards from 2", first_child_is_two, .init = true },
 	{},
