@@ -191,3 +191,28 @@ void fd_table_reserve(int fd, int n)
 	if (high >= 0)
 		close(high);
 }
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a < *(const int *)b ? -1 : *(const int *)a > *(const int *)b;
+}
+
+void fd_close_others(const int *keep, size_t n)
+{
+	_cleanup_free_ int *sorted = malloc((n + 1) * sizeof *sorted);
+	unsigned from = 3;
+
+	if (!sorted)
+		return;
+	if (n)
+		memcpy(sorted, keep, n * sizeof *sorted);
+	qsort(sorted, n, sizeof *sorted, by_number);
+	for (size_t i = 0; i < n; i++) {
+		if (sorted[i] < (int)from)
+			continue;
+		if (sorted[i] > (int)from)
+			close_range(from, (unsigned)sorted[i] - 1, 0);
+		from = (unsigned)sorted[i] + 1;
+	}
+	close_range(from, ~0U, 0);
+}

@@ -57,3 +57,7 @@ void fd_limit_set(uint64_t soft);
 /* Makes our descriptor table large enough for n descriptors now (fd: any open one). Once threads share the
  * table every growth waits for an RCU grace period (fs/file.c expand_fdtable()). */
 void fd_table_reserve(int fd, int n);
+
+/* Closes everything from 3 up but keep[n], whose -1s mean nothing: an inherited end of someone's pipe would be held
+ * open for as long as the caller lives. */
+void fd_close_others(const int *keep, size_t n);

@@ -2,33 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/error.h"
 #include "base/fd.h"
-
-/* Closes everything from 3 up but keep[n]: an inherited end of someone's pipe would be held open for
- * as long as the container lives. */
-static void close_others(const int *keep, size_t n)
-{
-	unsigned from = 3;
-
-	for (;;) {
-		unsigned next = ~0U;
-
-		for (size_t i = 0; i < n; i++)
-			if (keep[i] >= 0 && (unsigned)keep[i] >= from && (unsigned)keep[i] < next)
-				next = (unsigned)keep[i];
-		if (next == ~0U)
-			break;
-		if (next > from)
-			close_range(from, next - 1, 0);
-		from = next + 1;
-	}
-	close_range(from, ~0U, 0);
-}
 
 static _Noreturn void become(void (*body)(void *, int), void *arg, const int *keep, size_t n, int sock)
 {
@@ -48,7 +26,7 @@ static _Noreturn void become(void (*body)(void *, int), void *arg, const int *ke
 		if (!kept && null >= 0)
 			dup2(null, i);
 	}
-	close_others(all, n + 1);
+	fd_close_others(all, n + 1);
 	body(arg, sock);
 	_exit(0);
 }
