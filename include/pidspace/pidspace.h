@@ -87,6 +87,8 @@ struct pidspace_info {
 	bool detached, terminal, user_namespace;
 	char command[1024];         /* joined by spaces */
 	char log[4096];             /* path, empty: none */
+	bool memory_arriving;       /* restored with lazy, and not all memory is there yet */
+	char reason[512];           /* why pidspace killed it; empty: it did not */
 };
 /* All of the caller's containers, sorted by name; *ret (free with free()). Stale entries of dead
  * containers are recognised, and forgotten when they were run with remove. */
@@ -215,6 +217,10 @@ struct pidspace_restore {
 	/* Called when the tree runs (may be NULL). */
 	void (*restored)(void *arg, const struct pidspace_stats *stats);
 	void *restored_arg;
+	/* Run at once and bring memory while it runs: image_fd must be a regular file, which has to stay as it is
+	 * meanwhile. Pages are checked as they are read: if one is damaged the container is killed
+	 * (E_LAZY_LOST). -EPERM E_LAZY, -ENODATA or -ESPIPE E_IMAGE_INDEX: refused, nothing was made. */
+	bool lazy;
 };
 /* Brings a container back. Like pidspace_run: detached returns once it runs, otherwise at its end. */
 PIDSPACE_API int pidspace_restore(struct pidspace *p, const struct pidspace_restore *o,

@@ -2,6 +2,7 @@
 /* The engine's front: freeze, save, restore. Runs in the container's monitor; the calling thread is
  * the tracer of everything it stops. */
 #include "checkpoint/context.h"
+#include "checkpoint/lazy.h"
 #include "checkpoint/stats.h"
 #include "image/image.h"
 
@@ -54,6 +55,7 @@ struct restore_options {
 	 * publishes the container here; a negative answer undoes the restore. */
 	int (*commit)(void *arg, const struct space *s, struct pidspace_error *err);
 	void *commit_arg;
+	const struct restore_lazy *lazy; /* NULL: all memory is there before anything runs */
 };
 /* Restores into new namespaces. Success: the tree runs, *ret reaches it, init is the caller's child.
  * Failure: nothing is left. */

@@ -280,7 +280,7 @@ static void progress(struct restore_engine *e)
 static int next_frame(struct restore_engine *e, struct image_frame *f, struct pidspace_error *err)
 {
 	stats_enter(&e->st, PHASE_READ);
-	int r = image_next(e->o->image, f, err);
+	int r = e->o->lazy ? restore_lazy_next(e, f, err) : image_next(e->o->image, f, err);
 	stats_enter(&e->st, PHASE_MEMORY);
 	return r;
 }
@@ -299,6 +299,7 @@ static int read_pages(struct restore_engine *e, struct image_frame *f, int r, st
 		if (q == 0)
 			q = f->type != FRAME_PAGES ? corrupt(f, "metadata after memory", err)
 			    : content_is(f)        ? content_pages(e->r, f, err)
+			    : e->o->lazy           ? restore_lazy_pages(e, f, err)
 						   : restore_pages(e, f, err);
 		if (q < 0)
 			return q;
@@ -318,8 +319,14 @@ static int build(struct restore_engine *e, struct space *space, struct pidspace_
 	r = link_processes(e, err);
 	if (r == 0)
 		r = restore_choose_scratch(e, err);
+	if (r == 0 && e->o->lazy)
+		r = restore_lazy_choose(e, err);
 	if (r < 0)
 		return r;
+	if (e->o->lazy && more)
+		more = next_frame(e, &f, err); /* what was found is only where they begin */
+	if (more < 0)
+		return more;
 	choose_pool(e);
 	stats_enter(&e->st, PHASE_FILES);
 	r = make_surroundings(e, space, err);
@@ -338,6 +345,8 @@ static int build(struct restore_engine *e, struct space *space, struct pidspace_
 	if (r == 0)
 		r = restore_leave(e, err);
 	if (r == 0)
+		r = restore_lazy_leave(e, err);
+	if (r == 0)
 		r = restore_threads(e, err);
 	if (r == 0)
 		r = restore_terminals(e, err);
@@ -345,6 +354,7 @@ static int build(struct restore_engine *e, struct space *space, struct pidspace_
 		r = restore_attributes(e, err);
 	if (r == 0)
 		r = restore_file_owners(e, err);
+	restore_lazy_touch(e);
 	if (r == 0)
 		r = restore_registers(e, err);
 	stats_enter(&e->st, PHASE_GATE);
@@ -391,6 +401,8 @@ static void engine_free(struct restore_engine *e)
 	for (size_t i = 0; e->held && i < e->mms.n; i++)
 		vec_free(&e->held[i].span);
 	restore_queue_free(e);
+	restore_lazy_free(e);
+	fd_closep(&e->uffd_device);
 	free(e->at);
 	free(e->helpers);
 	free(e->held);
@@ -432,6 +444,7 @@ int restore_run(const struct restore_options *o, struct space *ret, struct refus
 	e->o = o;
 	e->r = &rs;
 	e->sock[0] = e->sock[1] = -1;
+	e->uffd_device = o->lazy ? open("/dev/userfaultfd", O_RDWR | O_CLOEXEC) : -1;
 	rs.engine = e;
 	stats_enter(&e->st, PHASE_READ);
 	uint64_t limit = fd_limit_raise(); /* every description is made here first */

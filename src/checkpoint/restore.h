@@ -49,6 +49,8 @@ struct restored_helper {
 	bool born, left;
 };
 
+enum restored_when { LATER, PART_NOW, WHOLE_NOW }; /* an entry of the index, in a lazy restore */
+
 struct page_list { /* what an address space holds so far, sorted page ranges in bytes */
 	VEC(struct page_span { uint64_t start, end; }) span;
 };
@@ -80,6 +82,11 @@ struct restore_engine {
 	int pages_before_done;
 	bool built;
 	struct hpid init_host;
+	struct lazy_memory lazy;      /* with o->lazy */
+	enum restored_when *when;     /* by entry of the index */
+	struct image_lens *lens;      /* reads entries, next_entry comes next */
+	size_t next_entry;
+	int uffd_device;              /* ours: /dev/userfaultfd, travels with the pool; -1: none */
 };
 
 /* restore_mm.c */
@@ -114,6 +121,19 @@ void restore_table(struct restore_engine *e, size_t i, struct batch *b);
 int restore_pool_number(const struct restore_engine *e, uint32_t file_id);
 int restore_pool_mapped(const struct restore_engine *e, uint32_t mapped_id);
 int restore_pool_shared(struct restore_engine *e, uint32_t object_id);
+
+/* -1: it did not get one */
+int restore_pool_uffd(const struct restore_engine *e);
+
+/* restore_lazy.c */
+int restore_lazy_choose(struct restore_engine *e, struct pidspace_error *err);
+/* The next frame that is needed now, as image_next(), and what of it cannot wait. */
+int restore_lazy_next(struct restore_engine *e, struct image_frame *f, struct pidspace_error *err);
+int restore_lazy_pages(struct restore_engine *e, const struct image_frame *f, struct pidspace_error *err);
+/* Every process has its mappings, and forks no more: what is missing waits from here on. */
+int restore_lazy_leave(struct restore_engine *e, struct pidspace_error *err);
+void restore_lazy_touch(struct restore_engine *e);
+void restore_lazy_free(struct restore_engine *e);
 
 /* restore_tasks.c */
 int restore_threads(struct restore_engine *e, struct pidspace_error *err);

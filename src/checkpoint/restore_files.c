@@ -138,7 +138,7 @@ int restore_file_owners(struct restore_engine *e, struct pidspace_error *err)
 
 /* --- the pool --- */
 
-/* Pool order: descriptions, mapped files, shared memory objects. */
+/* Pool order: descriptions, mapped files, shared memory objects, /dev/userfaultfd. */
 static size_t shared_count(const struct restore_engine *e)
 {
 	size_t n = 0;
@@ -159,7 +159,7 @@ static int pool_fd(struct restore_engine *e, size_t k, struct pidspace_error *er
 	vec_each(f, &e->r->frames)
 		if (f->type == FRAME_SHARED_MEMORY && k-- == 0)
 			return shm_object_make(e->r, f->id, err);
-	return -EBADMSG;
+	return e->uffd_device;
 }
 
 int restore_pool_number(const struct restore_engine *e, uint32_t file_id)
@@ -189,6 +189,11 @@ int restore_pool_shared(struct restore_engine *e, uint32_t object_id)
 		k++;
 	}
 	return -EBADMSG;
+}
+
+int restore_pool_uffd(const struct restore_engine *e)
+{
+	return e->uffd_device < 0 ? -1 : e->pool + (int)(e->open_files.n + e->mapped.n + shared_count(e));
 }
 
 /* One message of descriptors: sent by us, received by init, moved up to pool numbers there. */
@@ -224,7 +229,7 @@ static int send_some(struct restore_engine *e, const int *fds, const int *number
 
 int restore_send_pool(struct restore_engine *e, struct pidspace_error *err)
 {
-	size_t total = e->open_files.n + e->mapped.n + shared_count(e), n = 0;
+	size_t total = e->open_files.n + e->mapped.n + shared_count(e) + (e->uffd_device >= 0), n = 0;
 	int fds[POOL_AT_ONCE], numbers[POOL_AT_ONCE], r = 0;
 	struct rlimit have, want;
 

@@ -36,6 +36,10 @@ struct json_object *describe_json(const struct pidspace_info *info)
 	json_add_bool(o, "detached", info->detached);
 	json_add_bool(o, "terminal", info->terminal);
 	json_add_bool(o, "user_namespace", info->user_namespace);
+	if (info->memory_arriving)
+		json_add_bool(o, "memory_arriving", true);
+	if (*info->reason)
+		json_add_text(o, "reason", info->reason);
 	json_add_text(o, "command", info->command);
 	if (*info->log)
 		json_add_text(o, "log", info->log);

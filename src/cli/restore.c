@@ -9,7 +9,7 @@
 #include "refusals.h"
 #include "stats.h"
 
-enum { IMAGE = CLI_LONG, NAME, RM, FILES, EXTERNAL, PID_FILE, STATS };
+enum { IMAGE = CLI_LONG, NAME, RM, FILES, EXTERNAL, PID_FILE, LAZY, STATS };
 
 static const struct cli_option options[] = {
 	{IMAGE, "image", "FILE", "where from (- is standard input)"},
@@ -21,6 +21,7 @@ static const struct cli_option options[] = {
 	{EXTERNAL, "external", "KEY=TO", "connect what came from outside to a PATH or to fd:N (again for\n"
 					 "                            more)"},
 	{PID_FILE, "pid-file", "FILE", "write the host pid of its pid 1 to FILE"},
+	{LAZY, "lazy", NULL, "run at once, memory is read from FILE while it runs (root)"},
 	{STATS, "stats", NULL, "how long each phase took, to standard error"},
 	{'f', "format", "FORMAT", "of --stats: text or json"},
 	{0},
@@ -77,6 +78,7 @@ static const char *parse(struct cli *c, int argc, char **argv, struct pidspace_r
 				cli_usage(c, "--external '%s' does not say what to connect it to", optarg);
 			cli_strings_add(external, optarg);
 			break;
+		case LAZY: o->lazy = true; break;
 		case PID_FILE: o->pid_file = optarg; break;
 		case STATS: shown->stats = true; break;
 		case 'f': shown->json = cli_format(c, optarg); break;

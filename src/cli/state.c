@@ -26,11 +26,15 @@ static void show(struct pidspace_info *i)
 		printf("host pid:  %d\n", i->host_pid);
 	if (i->monitor_host_pid)
 		printf("monitor:   %d\n", i->monitor_host_pid);
+	if (i->memory_arriving)
+		puts("memory:    arriving");
 	printf("tasks:     %zu\ncreated:   %s\n", i->tasks, created);
 	if (i->state == PIDSPACE_STOPPED && i->exit_status >= 0)
 		printf("exit:      %d\n", cli_exit_status(i->exit_status));
 	if (i->state == PIDSPACE_STOPPED && i->exit_status < 0)
 		printf("exit:      unknown\n");
+	if (*i->reason)
+		printf("reason:    %s\n", i->reason);
 	printf("command:   %s\n", table_harmless(i->command));
 	if (*i->log)
 		printf("log:       %s\n", i->log);

@@ -23,6 +23,7 @@ void monitor_init(struct monitor *m, struct entry *e)
 		.signals.fd = -1,
 		.listen_fd = -1,
 		.log_fd = -1,
+		.pages = PAGE_SERVER_NONE,
 		.exit_status = -1,
 	};
 	session_init(&m->session);
@@ -106,6 +107,26 @@ int monitor_find_furthers(struct monitor *m)
 	}
 	closedir(dir);
 	return r;
+}
+
+/* --- memory that arrives --- */
+
+static void hear_pages(struct monitor *m)
+{
+	if (page_server_hear(&m->pages, &m->lost) == 0)
+		m->lost = (struct pidspace_error){0};
+}
+
+/* Of a monitor that was adopted the server is no child. */
+void monitor_await_memory(struct monitor *m)
+{
+	_cleanup_close_ int server = entry_page_server(m->entry);
+	struct pollfd p[] = {{.fd = server, .events = POLLIN}, {.fd = m->space.init.pidfd, .events = POLLIN}};
+
+	while (server >= 0 && !p[0].revents && !p[1].revents)
+		poll(p, 2, -1);
+	if (m->pages.pid)
+		hear_pages(m);
 }
 
 /* --- ends --- */
@@ -258,7 +279,7 @@ static int further_fd(const struct further *f)
 static int step(struct monitor *m)
 {
 	size_t n_clients = m->clients.n, n_furthers = m->furthers.n, n = 0, first;
-	size_t room = 3 + n_clients + n_furthers + 2 * m->session.relay.channels.n;
+	size_t room = 4 + n_clients + n_furthers + 2 * m->session.relay.channels.n;
 	struct pollfd *p = calloc(room, sizeof *p);
 
 	if (!p)
@@ -272,12 +293,15 @@ static int step(struct monitor *m)
 		p[n++] = (struct pollfd){.fd = further_fd(&m->furthers.at[i]), .events = POLLIN};
 	first = n;
 	n += relay_poll(&m->session.relay, p + n);
-	if (poll(p, n, -1) < 0) {
+	p[n] = (struct pollfd){.fd = m->pages.sock, .events = POLLIN};
+	if (poll(p, n + 1, -1) < 0) {
 		free(p);
 		return errno == EINTR ? 0 : -errno;
 	}
 	if (p[1].revents)
 		handle_signals(m);
+	if (p[n].revents && m->pages.pid)
+		hear_pages(m);
 	relay_handle(&m->session.relay, p + first, n - first);
 	for (size_t i = 0; i < n_furthers; i++)
 		if (p[3 + n_clients + i].revents)
@@ -336,6 +360,8 @@ static void settle(struct monitor *m)
 		r->state = PIDSPACE_STOPPED;
 		r->exit_status = m->exit_status;
 		r->init = hpid_of(0);
+		if (m->lost.status)
+			r->reason = strdup(m->lost.message);
 		entry_save(m->entry, NULL);
 		unlinkat(m->entry->dir_fd, "control.sock", 0);
 	}
@@ -356,6 +382,8 @@ void monitor_run(struct monitor *m)
 {
 	while (!m->ended && step(m) >= 0)
 		;
+	if (m->pages.pid) /* init has ended, and so does it; it may say why */
+		hear_pages(m);
 	session_close(&m->session);
 	settle(m);
 	dismiss(m);
@@ -370,6 +398,8 @@ void monitor_abandon(struct monitor *m)
 		task_ref_kill(init, SIGKILL);
 		waitpid(m->pids.kind == PIDSPACE_VIRTUAL ? m->pids.virtual.warden.host.n : init->host.n, NULL, __WALL);
 	}
+	if (m->pages.pid)
+		page_server_hear(&m->pages, NULL);
 	session_close(&m->session);
 	entry_remove(m->entry);
 	close_all(m);

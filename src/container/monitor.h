@@ -6,6 +6,7 @@
 #include "container/control.h"
 #include "container/registry.h"
 #include "container/session.h"
+#include "migrate/page_server.h"
 #include "virtual/pause.h"
 
 /* A connection that waits for something. */
@@ -35,6 +36,8 @@ struct monitor {
 	VEC(struct external) externals;
 	VEC(struct client) clients;
 	VEC(struct further) furthers;
+	struct page_server pages; /* brings memory after a lazy restore */
+	struct pidspace_error lost; /* status not 0: why the container was killed for want of memory */
 	bool ended, checkpointed;
 	int exit_status;      /* wait status once ended; -1: unknown */
 };
@@ -53,6 +56,9 @@ int monitor_add_external(struct monitor *m, const char *name, int fd);
 /* After a restore: processes without a parent inside (started by exec before) are our children now
  * and wait for us to reap them, or the namespace could never end. */
 int monitor_find_furthers(struct monitor *m);
+
+/* Waits until all memory is there, or the container has ended: what reads memory comes after that. */
+void monitor_await_memory(struct monitor *m);
 
 /* Runs until the container has ended or was checkpointed away, then settles the entry: removed, or
  * stopped with its status. Everything is closed afterwards but the entry, which stays the caller's. */

@@ -17,6 +17,7 @@ void record_done(struct record *r)
 {
 	free(r->rootfs);
 	free(r->hostname);
+	free(r->reason);
 	for (char **c = r->command; c && *c; c++)
 		free(*c);
 	free(r->command);
@@ -94,6 +95,9 @@ static int parse(struct record *r, struct json_object *o)
 	r->pid_max = (pid_t)get_int(o, "pid_max");
 	r->rootfs = get_copy(o, "rootfs");
 	r->hostname = get_copy(o, "hostname");
+	r->page_server = hpid_of((pid_t)get_int(o, "page_server_host_pid"));
+	r->page_server_start = (uint64_t)get_int(o, "page_server_start");
+	r->reason = get_copy(o, "reason");
 	return get_command(r, o);
 }
 
@@ -163,6 +167,11 @@ int record_save(const struct record *r, int dir_fd)
 	add_int(o, "pid_max", r->pid_max);
 	add_str(o, "rootfs", r->rootfs);
 	add_str(o, "hostname", r->hostname);
+	if (r->page_server.n) {
+		add_int(o, "page_server_host_pid", r->page_server.n);
+		add_int(o, "page_server_start", (int64_t)r->page_server_start);
+	}
+	add_str(o, "reason", r->reason);
 	json_object_object_add(o, "command", command);
 
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);

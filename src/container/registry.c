@@ -169,6 +169,27 @@ int entry_identify(struct entry *e, struct hpid init, struct hpid warden, struct
 	return r < 0 ? error_sys(err, r, "cannot read the start time of process %d", init.n) : 0;
 }
 
+int entry_note_page_server(struct entry *e, pid_t pid)
+{
+	e->record.page_server = hpid_of(pid);
+	return start_time(e->record.page_server, &e->record.page_server_start);
+}
+
+int entry_page_server(const struct entry *e)
+{
+	const struct record *r = &e->record;
+	struct task_ref ref;
+	uint64_t start;
+
+	if (r->page_server.n <= 0 || task_ref_open(&ref, r->page_server, vpid_of(0)) < 0)
+		return -ESRCH;
+	if (start_time(r->page_server, &start) == 0 && start == r->page_server_start &&
+	    task_ref_alive(&ref))
+		return ref.pidfd;
+	task_ref_done(&ref);
+	return -ESRCH;
+}
+
 static void refresh(struct entry *e)
 {
 	struct record *r = &e->record;

@@ -32,6 +32,9 @@ struct record {
 	int64_t created_ns;      /* CLOCK_REALTIME */
 	int exit_status;         /* wait status once stopped; -1: nobody saw it */
 	bool detached, terminal, remove, init_wrapper, user_namespace, map_root;
+	struct hpid page_server; /* of a lazy restore; 0: none. It may have done its work long ago */
+	uint64_t page_server_start;
+	char *reason;            /* why it was killed by us */
 	pid_t pid_max;
 	char *rootfs, *hostname;
 	char **command;          /* NULL-terminated */
@@ -78,6 +81,12 @@ int entry_lock(struct entry *e);
 
 /* Fills init, init_start, pidns_ino and warden for a container that has just come to life. */
 int entry_identify(struct entry *e, struct hpid init, struct hpid warden, struct pidspace_error *err);
+
+/* Remembers who brings the memory of a lazily restored container. -errno. */
+int entry_note_page_server(struct entry *e, pid_t pid);
+
+/* Its pidfd, the caller's; -ESRCH: all memory is there, or nobody will ever bring it. */
+int entry_page_server(const struct entry *e);
 
 /* Connects to the monitor. -ECONNREFUSED: none lives. The descriptor is the caller's. */
 int entry_connect(struct entry *e);

@@ -272,6 +272,7 @@ static int serve_checkpoint(struct monitor *m, struct client *c, const struct co
 		r = error_set(err, -EBADF, "E_PROTOCOL", "the request brought no image descriptor");
 	if (r >= 0)
 		r = add_user_externals(m, q->external, err);
+	monitor_await_memory(m);
 	if (r >= 0)
 		r = freeze_and_save(m, q, c, &rows, &n_rows, &st, err);
 	m->externals.n = own;

@@ -12,12 +12,14 @@
 #include "container/describe.h"
 #include "container/monitor.h"
 #include "container/run.h"
+#include "migrate/lazy.h"
 
 struct comeback {
 	struct pidspace *registry;
 	const struct pidspace_restore *options;
 	struct monitor monitor;
 	struct image_reader *image;
+	struct image_index *index;      /* of a lazy restore */
 	struct space_options space;
 	VEC(struct external) externals; /* what stands in for outside things, by name */
 	VEC(int) opened;                /* descriptors of user externals, ours */
@@ -37,6 +39,8 @@ static int read_container(struct comeback *c, struct record *r, struct pidspace_
 	if (e < 0)
 		return e;
 	image_reader_defer_early(c->image);
+	if (c->index)
+		image_reader_skip_data(c->image);
 	do {
 		e = image_next(c->image, &f, err);
 		if (e > 0 && f.type == FRAME_HOST && host_check(f.body, f.len, err) < 0)
@@ -182,6 +186,8 @@ static int publish(void *arg, const struct space *s, struct pidspace_error *err)
 		r = entry_save(e, err);
 	if (r >= 0)
 		r = run_write_pid_file(c->options->pid_file, s->init.host, err);
+	if (r >= 0 && c->monitor.pages.pid)
+		page_server_go(&c->monitor.pages);
 	return r;
 }
 
@@ -200,8 +206,36 @@ static int take_console(struct comeback *c, struct pidspace_error *err)
 	return 0;
 }
 
+/* --- memory that comes later --- */
+
+/* Before anything is made: can it be done here, and with this image? */
+static int open_lazy(struct comeback *c, struct pidspace_error *err)
+{
+	int r;
+
+	if (!c->options->lazy)
+		return 0;
+	r = lazy_allowed(err);
+	return r < 0 ? r : image_index_open(&c->index, c->options->image_fd, err);
+}
+
+static int serve_pages(void *arg, const struct space *s, const struct lazy_memory *m, struct pidspace_error *err)
+{
+	struct comeback *c = arg;
+	struct entry *e = c->monitor.entry;
+	const struct lazy_file file = {.index = c->index, .image_fd = c->options->image_fd,
+				       .init = s->init.pidfd, .name = e->record.name,
+				       .log_fd = c->monitor.log_fd};
+	int r = lazy_serve(&c->monitor.pages, &file, m, err);
+
+	if (r == 0 && (r = entry_note_page_server(e, c->monitor.pages.pid)) < 0)
+		error_sys(err, r, "cannot watch the server of pages");
+	return r;
+}
+
 static int restore_tree(struct comeback *c, struct pidspace_error *err)
 {
+	const struct restore_lazy lazy = {.index = c->index, .serve = serve_pages, .arg = c};
 	struct restore_options o = {
 		.image = c->image,
 		.space = &c->space,
@@ -212,6 +246,7 @@ static int restore_tree(struct comeback *c, struct pidspace_error *err)
 		.progress_arg = c,
 		.commit = publish,
 		.commit_arg = c,
+		.lazy = c->index ? &lazy : NULL,
 	};
 	int r = restore_run(&o, &c->monitor.pids.space, &c->rows, &c->n_rows, &c->stats, err);
 
@@ -232,7 +267,9 @@ static void finish_start(struct comeback *c, int inner[3])
 	vec_free(&c->opened);
 	vec_free(&c->externals);
 	image_reader_free(c->image);
+	image_index_free(c->index);
 	c->image = NULL;
+	c->index = NULL;
 }
 
 static int start(struct comeback *c, struct pidspace_error *err)
@@ -240,10 +277,12 @@ static int start(struct comeback *c, struct pidspace_error *err)
 	const struct pidspace_restore *o = c->options;
 	int inner[3] = {-1, -1, -1};
 	struct monitor *m = &c->monitor;
-	int r = make_entry(c, err);
+	int r = open_lazy(c, err);
 
+	if (r >= 0)
+		r = make_entry(c, err);
 	if (r < 0) {
-		image_reader_free(c->image);
+		finish_start(c, inner);
 		return r;
 	}
 	r = run_stdio(m, o->detach, m->entry->record.terminal, o->stdio, inner, err);

@@ -198,7 +198,11 @@ int run_foreground(struct monitor *m, int *ret_status, struct pidspace_error *er
 	if (m->checkpointed)
 		r = error_set(err, -ECANCELED, "E_CHECKPOINTED", "container %s was checkpointed away",
 			      m->entry->record.name);
-	else if (ret_status)
+	else if (m->lost.status) {
+		if (err)
+			*err = m->lost;
+		r = m->lost.status;
+	} else if (ret_status)
 		*ret_status = m->exit_status;
 	entry_free(m->entry);
 	return r;

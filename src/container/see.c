@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "container/registry.h"
 
 static int count(void *arg, struct vpid pid)
@@ -57,11 +58,15 @@ static void describe(struct entry *e, struct pidspace_info *i)
 		snprintf(i->log, sizeof i->log, "%s/%s/log", e->registry->dir, r->name);
 	if (r->state == PIDSPACE_STOPPED) {
 		i->exit_status = r->exit_status;
+		snprintf(i->reason, sizeof i->reason, "%s", r->reason ? r->reason : "");
 		return;
 	}
 	i->host_pid = r->init.n;
 	i->monitor_host_pid = entry_monitor(e);
 	i->tasks = count_tasks(e);
+	int server = entry_page_server(e);
+	i->memory_arriving = server >= 0;
+	fd_closep(&server);
 	/* What a dead monitor had stopped goes on. */
 	if (i->state == PIDSPACE_PAUSED && !i->monitor_host_pid)
 		i->state = PIDSPACE_RUNNING;
