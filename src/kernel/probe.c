@@ -26,6 +26,7 @@
 
 #include "base/fd.h"
 #include "kernel/sys.h"
+#include "kernel/uffd.h"
 
 #define OVERFLOW_ID 65534 /* nobody; /proc/sys/kernel/overflowuid */
 #define DEADLINE_S 5      /* a probe that hangs is killed by SIGALRM and counts as absent */
@@ -380,6 +381,11 @@ static bool try_wp_async(void)
 	return fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0;
 }
 
+static bool try_uffd_events(void)
+{
+	return uffd_allowed() == 0;
+}
+
 /* Bit 55 of the pagemap entry (proc(5)). */
 static int soft_dirty_bit(void *page)
 {
@@ -517,6 +523,7 @@ static const struct {
 	{PROBE_PAGEMAP_SCAN,    try_pagemap_scan,    {"PAGEMAP_SCAN",              "6.7",  "which pages exist is read entry by entry, slower for large sparse mappings"}},
 	{PROBE_PAGE_GUARD,      try_page_guard,      {"PAGE_IS_GUARD",             "6.15", "guard pages made by MADV_GUARD_INSTALL (6.13) come back as ordinary empty pages"}},
 	{PROBE_WP_ASYNC,        try_wp_async,        {"userfaultfd WP_ASYNC",      "6.7",  "nothing yet: it is for tracking writes while a container runs"}},
+	{PROBE_UFFD_EVENTS,     try_uffd_events,     {"userfaultfd events",        "4.11", "restore --lazy is refused; it needs CAP_SYS_PTRACE in the first user namespace"}},
 	{PROBE_SOFT_DIRTY,      try_soft_dirty,      {"soft-dirty pages",          "3.11", "nothing: userfaultfd WP_ASYNC is the better way"}},
 	{PROBE_TIMER_IDS,       try_timer_ids,       {"PR_TIMER_CREATE_RESTORE_IDS", "6.15", "containers with POSIX timers (timer_create) cannot be restored"}},
 	{PROBE_TIMERFD_TICKS,   try_timerfd_ticks,   {"TFD_IOC_SET_TICKS",         "3.18", "of several expirations of a timerfd that nobody has read, one is kept"}},

@@ -599,38 +599,41 @@ static void the_end_of_the_container_is_the_end_of_the_server(void **state)
 struct inside {
 	void (*body)(uint8_t *at, int sock);
 	size_t n_extents;
+	int rounds;
 };
 
 static void run_inside(void **state)
 {
 	const struct inside *i = *state;
-	struct world w = {.n_extents = i->n_extents};
 
-	run(&w, i->body);
+	for (int k = 0; k < i->rounds; k++) {
+		struct world w = {.n_extents = i->n_extents};
+		run(&w, i->body);
+	}
 }
 
-#define INSIDE(body, n)                                                                            \
+#define INSIDE(body, n, rounds)                                                                    \
 	{                                                                                          \
-		#body, run_inside, NULL, NULL, &(struct inside){body, n}                           \
+		#body, run_inside, NULL, NULL, &(struct inside){body, n, rounds}                   \
 	}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		INSIDE(a_fault_is_answered_with_its_extent, 0),
-		INSIDE(everything_is_pushed, 0),
-		INSIDE(the_kernel_waits_as_well, 0),
-		INSIDE(what_is_written_is_not_overwritten, 0),
-		INSIDE(pages_of_closed_mappings_arrive, 0),
-		INSIDE(the_younger_extent_wins, EXTENTS + 1),
-		INSIDE(the_younger_extent_wins_when_pushed, EXTENTS + 1),
-		INSIDE(dropped_pages_are_zero, 0),
-		INSIDE(unmapped_addresses_are_left_alone, 0),
-		INSIDE(moved_pages_arrive_where_they_are, 0),
-		INSIDE(children_miss_what_their_parent_missed, 0),
-		INSIDE(children_are_filled_too, 0),
-		INSIDE(those_who_exec_or_exit_are_forgotten, 0),
-		INSIDE(a_storm_of_changes_is_followed, 0),
+		INSIDE(a_fault_is_answered_with_its_extent, 0, 1),
+		INSIDE(everything_is_pushed, 0, 1),
+		INSIDE(the_kernel_waits_as_well, 0, 1),
+		INSIDE(what_is_written_is_not_overwritten, 0, 1),
+		INSIDE(pages_of_closed_mappings_arrive, 0, 1),
+		INSIDE(the_younger_extent_wins, EXTENTS + 1, 1),
+		INSIDE(the_younger_extent_wins_when_pushed, EXTENTS + 1, 1),
+		INSIDE(dropped_pages_are_zero, 0, 1),
+		INSIDE(unmapped_addresses_are_left_alone, 0, 1),
+		INSIDE(moved_pages_arrive_where_they_are, 0, 1),
+		INSIDE(children_miss_what_their_parent_missed, 0, 1),
+		INSIDE(children_are_filled_too, 0, 1),
+		INSIDE(those_who_exec_or_exit_are_forgotten, 0, 1),
+		INSIDE(a_storm_of_changes_is_followed, 0, 20),
 		cmocka_unit_test(pages_that_cannot_be_had_kill),
 		cmocka_unit_test(a_killed_server_takes_the_container_along),
 		cmocka_unit_test(a_monitor_that_dies_before_it_says_go_takes_it_along),
