@@ -8,11 +8,13 @@
 
 struct lazy_range {
 	uint64_t start, end; /* bytes; a mapping whose missing pages wait for somebody to bring them */
+	bool huge;           /* the kernel would have given it huge pages */
 };
 
 struct lazy_space {
 	uint32_t id;         /* AddressSpace.id */
 	int uffd;            /* of its process; not blocking, the ranges registered */
+	int process;         /* pidfd */
 	VEC(struct lazy_range) ranges;
 };
 

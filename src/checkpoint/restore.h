@@ -83,6 +83,7 @@ struct restore_engine {
 	bool built;
 	struct hpid init_host;
 	struct lazy_memory lazy;      /* with o->lazy */
+	char *huge_pages;             /* whom the kernel gives them: "always [madvise] never" */
 	enum restored_when *when;     /* by entry of the index */
 	struct image_lens *lens;      /* reads entries, next_entry comes next */
 	size_t next_entry;

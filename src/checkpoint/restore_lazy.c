@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -138,7 +139,7 @@ int restore_lazy_pages(struct restore_engine *e, const struct image_frame *f, st
 /* --- userfaultfds --- */
 
 /* Makes one in the process, by the device where it got one: in a user namespace the system call is refused. */
-static int make_inside(struct restore_engine *e, struct restored *p, struct pidspace_error *err)
+static int make_inside(struct restore_engine *e, struct restored *p, int process, struct pidspace_error *err)
 {
 	const int flags = O_CLOEXEC | O_NONBLOCK;
 	int device = restore_pool_uffd(e), r, fd = -1;
@@ -152,8 +153,7 @@ static int make_inside(struct restore_engine *e, struct restored *p, struct pids
 	int inside = r == 0 ? (int)batch_result(&b, 0) : -1;
 	batch_reset(&b);
 	if (r == 0) {
-		_cleanup_close_ int process = sys_pidfd_open(p->t.tgid.n, 0);
-		fd = process < 0 ? process : sys_pidfd_getfd(process, inside);
+		fd = sys_pidfd_getfd(process, inside);
 		BATCH_CALL(&b, "close", SYS_close, inside);
 		r = batch_run(&p->t, &b, err);
 	}
@@ -165,7 +165,16 @@ static int make_inside(struct restore_engine *e, struct restored *p, struct pids
 	return r < 0 ? r : fd;
 }
 
-static int add_range(struct lazy_space *s, const Vma *v, struct pidspace_error *err)
+/* As do_huge_pmd_anonymous_page() in mm/huge_memory.c decides at a fault. */
+static bool may_be_huge(const struct restore_engine *e, const Vma *v)
+{
+	if (v->flags & VMA_FLAG__VMA_NOHUGEPAGE || !e->huge_pages)
+		return false;
+	return strstr(e->huge_pages, "[always]") ||
+	       (v->flags & VMA_FLAG__VMA_HUGEPAGE && strstr(e->huge_pages, "[madvise]"));
+}
+
+static int add_range(const struct restore_engine *e, struct lazy_space *s, const Vma *v, struct pidspace_error *err)
 {
 	struct lazy_range *last = s->ranges.n ? &s->ranges.at[s->ranges.n - 1] : NULL, *r;
 
@@ -174,7 +183,7 @@ static int add_range(struct lazy_space *s, const Vma *v, struct pidspace_error *
 	r = vec_push(&s->ranges);
 	if (!r)
 		return error_sys(err, -ENOMEM, "cannot restore");
-	*r = (struct lazy_range){v->start, v->end};
+	*r = (struct lazy_range){v->start, v->end, may_be_huge(e, v)};
 	int k = uffd_register(s->uffd, v->start, v->end);
 	return k < 0 ? error_sys(err, k, "cannot watch memory %llx", (unsigned long long)v->start) : 0;
 }
@@ -187,18 +196,16 @@ static struct lazy_space *space_of(struct restore_engine *e, struct restored *p,
 
 	if (s && s->id == p->mm->id)
 		return s;
-	int fd = make_inside(e, p, err);
-	if (fd < 0)
-		return NULL;
 	s = vec_push(&e->lazy.spaces);
 	if (!s) {
-		close(fd);
 		error_sys(err, -ENOMEM, "cannot restore");
 		return NULL;
 	}
-	*s = (struct lazy_space){.id = p->mm->id, .uffd = fd};
-	int r = uffd_enable(fd);
-	if (r < 0)
+	*s = (struct lazy_space){.id = p->mm->id, .uffd = -1, .process = sys_pidfd_open(p->t.tgid.n, 0)};
+	int r = s->process < 0 ? error_sys(err, s->process, "cannot reach process %d", p->p->pid) : 0;
+	if (r == 0)
+		r = s->uffd = make_inside(e, p, s->process, err);
+	if (r >= 0 && (r = uffd_enable(s->uffd)) < 0)
 		error_sys(err, r, "cannot follow the memory of process %d", p->p->pid);
 	return r < 0 ? NULL : s;
 }
@@ -222,7 +229,7 @@ static int register_entry(struct restore_engine *e, struct restored *p, const st
 
 	for (size_t i = vma_from(m, x->start); i < m->n_vma && m->vma[i]->start < x->end && r == 0; i++)
 		if (can_wait(m->vma[i]))
-			r = add_range(s, m->vma[i], err);
+			r = add_range(e, s, m->vma[i], err);
 	return r;
 }
 
@@ -243,6 +250,8 @@ static int register_all(struct restore_engine *e, struct pidspace_error *err)
 		if (!e->lazy.here[i])
 			left[n++] = image_index_entry(x, i);
 	qsort(left, n, sizeof *left, by_place);
+	/* A kernel without it gives none. */
+	fd_slurp_at(AT_FDCWD, "/sys/kernel/mm/transparent_hugepage/enabled", &e->huge_pages, NULL);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		struct restored *p = owner[left[i]->space_id - 1];
 		r = p ? register_entry(e, p, left[i], err)
@@ -262,8 +271,10 @@ int restore_lazy_leave(struct restore_engine *e, struct pidspace_error *err)
 	r = register_all(e, err);
 	if (r == 0)
 		r = e->o->lazy->serve(e->o->lazy->arg, e->r->space, &e->lazy, err);
-	vec_each(s, &e->lazy.spaces)
-		fd_closep(&s->uffd); /* whoever serves has its own */
+	vec_each(s, &e->lazy.spaces) { /* whoever serves has its own */
+		fd_closep(&s->uffd);
+		fd_closep(&s->process);
+	}
 	return r < 0 ? error_add(err, r, "leaving out memory") : 0;
 }
 
@@ -314,10 +325,12 @@ void restore_lazy_free(struct restore_engine *e)
 {
 	vec_each(s, &e->lazy.spaces) {
 		fd_closep(&s->uffd);
+		fd_closep(&s->process);
 		vec_free(&s->ranges);
 	}
 	vec_free(&e->lazy.spaces);
 	free(e->lazy.here);
+	free(e->huge_pages);
 	free(e->when);
 	image_lens_free(e->lens);
 }

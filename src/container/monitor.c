@@ -121,7 +121,7 @@ static void hear_pages(struct monitor *m)
 void monitor_await_memory(struct monitor *m)
 {
 	_cleanup_close_ int server = entry_page_server(m->entry);
-	struct pollfd p[] = {{.fd = server, .events = POLLIN}, {.fd = m->space.init.pidfd, .events = POLLIN}};
+	struct pollfd p[] = {{.fd = server, .events = POLLIN}, {.fd = m->pids.space.init.pidfd, .events = POLLIN}};
 
 	while (server >= 0 && !p[0].revents && !p[1].revents)
 		poll(p, 2, -1);

@@ -37,6 +37,7 @@ static void space_free(struct page_space *s)
 {
 	fd_closep(&s->uffd);
 	missing_done(&s->missing);
+	huge_done(&s->huge);
 	free(s->placed);
 	free(s);
 }
@@ -72,7 +73,7 @@ void filler_done(struct filler *f)
 }
 
 int filler_add(struct filler *f, int uffd, const struct extents *extents, struct missing *missing,
-	       struct pidspace_error *err)
+	       struct huge *huge, struct pidspace_error *err)
 {
 	struct page_space *s = calloc(1, sizeof *s);
 
@@ -80,6 +81,7 @@ int filler_add(struct filler *f, int uffd, const struct extents *extents, struct
 		free(s);
 		close(uffd);
 		missing_done(missing);
+		huge_done(huge);
 		return no_memory(err);
 	}
 	s->uffd = uffd;
@@ -87,6 +89,8 @@ int filler_add(struct filler *f, int uffd, const struct extents *extents, struct
 	s->left = extents->at.n;
 	s->missing = *missing;
 	*missing = (struct missing){};
+	s->huge = *huge;
+	*huge = HUGE_NONE;
 	return watch(f, s, err);
 }
 
@@ -107,6 +111,7 @@ static int add_forked(struct filler *f, const struct page_space *parent, int uff
 	s->uffd = uffd;
 	s->extents = parent->extents;
 	s->left = parent->left;
+	s->huge = HUGE_NONE; /* whose it is no event tells */
 	return watch(f, s, err);
 }
 
@@ -199,8 +204,11 @@ static ssize_t copy_some(struct filler *f, struct page_space *s, uint64_t to, co
 			leave(s);
 			return (ssize_t)n;
 		default:
-			return r > 0 ? r : error_sys(err, (int)r, "cannot fill page %llx of a process",
-						     (unsigned long long)to);
+			if (r < 0)
+				return error_sys(err, (int)r, "cannot fill page %llx of a process",
+						 (unsigned long long)to);
+			huge_note(&s->huge, to, (uint64_t)r);
+			return r;
 		}
 	}
 }
@@ -385,4 +393,10 @@ int filler_push(struct filler *f, struct pidspace_error *err)
 	s->next = i + 1;
 	int r = place(f, s, i, 0, true, err);
 	return r < 0 ? r : 1;
+}
+
+void filler_make_huge(struct filler *f)
+{
+	vec_each(s, &f->spaces)
+		huge_collapse(&(*s)->huge);
 }

@@ -6,6 +6,7 @@
  * it belongs: then whatever is missing still is zero, which is what the kernel makes of it. A space whose process has
  * ended or executed another program is *gone*. A fork gives a new space that misses the same. */
 #include "migrate/extents.h"
+#include "migrate/huge.h"
 #include "migrate/missing.h"
 #include "migrate/page_source.h"
 
@@ -16,6 +17,7 @@ struct page_space {
 	size_t left;                    /* how many are not */
 	size_t next;                    /* of them: where pushing goes on */
 	struct missing missing;
+	struct huge huge;
 };
 
 struct waiting { /* somebody waits for this page */
@@ -34,10 +36,10 @@ struct filler {
 int filler_init(struct filler *f, struct page_source *source, struct pidspace_error *err);
 void filler_done(struct filler *f);
 
-/* Adds a space; takes over uffd (enabled, its ranges registered, not blocking) and missing, also when it
+/* Adds a space; takes over uffd (enabled, its ranges registered, not blocking), missing and huge, also when it
  * fails. */
 int filler_add(struct filler *f, int uffd, const struct extents *extents, struct missing *missing,
-	       struct pidspace_error *err);
+	       struct huge *huge, struct pidspace_error *err);
 
 /* Answers everything that is pending now. An error means that pages cannot be had: nobody who waits or will wait
  * may go on. */
@@ -45,3 +47,6 @@ int filler_serve(struct filler *f, struct pidspace_error *err);
 
 /* Places one extent, of the space where the last fault was, behind it. 1; 0: nothing is left. */
 int filler_push(struct filler *f, struct pidspace_error *err);
+
+/* Once nothing is left: huge pages where there would have been some. */
+void filler_make_huge(struct filler *f);

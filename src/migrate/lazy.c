@@ -42,9 +42,13 @@ static struct page_client *list_clients(const struct lazy_memory *m)
 		const struct lazy_space *s = &m->spaces.at[i];
 		list[i].space_id = s->id;
 		list[i].uffd = s->uffd;
-		for (size_t k = 0; k < s->ranges.n; k++)
-			if (missing_add(&list[i].missing, s->ranges.at[k].start, s->ranges.at[k].end) < 0)
+		list[i].huge.process = s->process;
+		for (size_t k = 0; k < s->ranges.n; k++) {
+			const struct lazy_range *r = &s->ranges.at[k];
+			if (missing_add(&list[i].missing, r->start, r->end) < 0 ||
+			    (r->huge && huge_add(&list[i].huge, r->start, r->end) < 0))
 				list[i].uffd = -1;
+		}
 	}
 	return list;
 }
@@ -71,8 +75,11 @@ int lazy_serve(struct page_server *ret, const struct lazy_file *file, const stru
 	for (size_t i = 0; complete && i < o.n_clients; i++)
 		complete = clients[i].uffd >= 0;
 	int r = complete ? page_server_start(ret, &o, err) : error_sys(err, -ENOMEM, "cannot serve pages");
-	for (size_t i = 0; clients && i < o.n_clients; i++)
+	for (size_t i = 0; clients && i < o.n_clients; i++) {
+		clients[i].huge.process = -1; /* the engine's */
+		huge_done(&clients[i].huge);
 		missing_done(&clients[i].missing);
+	}
 	file_source_free(o.source);
 	return r;
 }

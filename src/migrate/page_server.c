@@ -79,7 +79,8 @@ static int set_up(struct serving *s, struct pidspace_error *err)
 		r = filler_init(&s->filler, s->o->source, err);
 	for (size_t c = 0; c < s->o->n_clients && r == 0; c++) {
 		struct page_client *client = &s->o->clients[c];
-		r = filler_add(&s->filler, client->uffd, &s->extents[c], &client->missing, err);
+		r = filler_add(&s->filler, client->uffd, &s->extents[c], &client->missing,
+			       &client->huge, err);
 	}
 	snprintf(s->why, sizeof s->why, "pidspace: " LOST " [E_LAZY_LOST]\n", s->o->name, DIED);
 	s->self = sys_pidfd_open(getpid(), 0);
@@ -194,6 +195,7 @@ static _Noreturn void serve(const struct page_server_options *o, int sock)
 			r = step(&s, &more, &err);
 	if (r < 0)
 		give_up(&s, &err);
+	filler_make_huge(&s.filler);
 	finish(&s);
 }
 
@@ -203,7 +205,7 @@ static _Noreturn void serve(const struct page_server_options *o, int sock)
  * closed. */
 static void keep_only(const struct page_server_options *o, int sock)
 {
-	_cleanup_free_ int *keep = malloc((3 + o->n_keep + o->n_clients) * sizeof *keep);
+	_cleanup_free_ int *keep = malloc((3 + o->n_keep + 2 * o->n_clients) * sizeof *keep);
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	size_t n = 0;
 
@@ -214,8 +216,10 @@ static void keep_only(const struct page_server_options *o, int sock)
 	keep[n++] = o->log_fd;
 	for (size_t i = 0; i < o->n_keep; i++)
 		keep[n++] = o->keep[i];
-	for (size_t i = 0; i < o->n_clients; i++)
+	for (size_t i = 0; i < o->n_clients; i++) {
 		keep[n++] = o->clients[i].uffd;
+		keep[n++] = o->clients[i].huge.process;
+	}
 	for (int fd = 0; fd < 3 && null >= 0; fd++) {
 		bool kept = false;
 

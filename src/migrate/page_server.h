@@ -3,6 +3,7 @@
  * userfaultfds, answers faults at once, and from page_server_go() on pushes the rest; then it is done and
  * exits. The container and this server outlive the monitor. What must not be outlived is the server
  * itself: see guard.h. Pages that cannot be had (a damaged image) end the container too. */
+#include "migrate/huge.h"
 #include "migrate/missing.h"
 #include "migrate/page_source.h"
 
@@ -11,6 +12,7 @@ struct page_client {
 	uint32_t space_id;        /* in the source */
 	int uffd;                 /* enabled, not blocking; the ranges of missing registered */
 	struct missing missing;
+	struct huge huge;         /* whose descriptor is the caller's as well */
 };
 
 /* An extent of the source. */

@@ -124,7 +124,7 @@ static _Noreturn void be_init(int sock, void (*body)(uint8_t *at, int sock))
 
 static void start(struct world *w, void (*body)(uint8_t *at, int sock))
 {
-	struct page_client client = {.space_id = 1};
+	struct page_client client = {.space_id = 1, .huge = HUGE_NONE};
 	struct page_server_options o = {.source = &w->fake.base, .extents = w->extents, .clients = &client,
 					.n_clients = 1, .name = "test", .log_fd = -1};
 	int pair[2];

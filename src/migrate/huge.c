@@ -1,0 +1,60 @@
+#include "migrate/huge.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define HUGE_PAGE (UINT64_C(2) << 20)
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* include/uapi/asm-generic/mman-common.h, Linux 6.1 */
+#endif
+
+int huge_add(struct huge *h, uint64_t start, uint64_t end)
+{
+	struct huge_area a = {(start + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1), end & ~(HUGE_PAGE - 1), NULL}, *at;
+
+	if (a.start >= a.end)
+		return 0;
+	a.filled = calloc((a.end - a.start) / HUGE_PAGE, 1);
+	at = a.filled ? vec_push(&h->areas) : NULL;
+	if (!at) {
+		free(a.filled);
+		return -ENOMEM;
+	}
+	*at = a;
+	return 0;
+}
+
+void huge_note(struct huge *h, uint64_t start, uint64_t bytes)
+{
+	uint64_t end = start + bytes;
+
+	vec_each(a, &h->areas) {
+		uint64_t from = start > a->start ? start : a->start, to = end < a->end ? end : a->end;
+		for (uint64_t at = from & ~(HUGE_PAGE - 1); from < to && at < to; at += HUGE_PAGE)
+			a->filled[(at - a->start) / HUGE_PAGE] = 1;
+	}
+}
+
+/* One call for each: a huge page that cannot be had need not keep the next from it. */
+void huge_collapse(const struct huge *h)
+{
+	vec_each(a, &h->areas)
+		for (uint64_t at = a->start; h->process >= 0 && at < a->end; at += HUGE_PAGE) {
+			struct iovec one = {(void *)at, HUGE_PAGE};
+			if (a->filled[(at - a->start) / HUGE_PAGE])
+				syscall(SYS_process_madvise, h->process, &one, 1, MADV_COLLAPSE, 0);
+		}
+}
+
+void huge_done(struct huge *h)
+{
+	vec_each(a, &h->areas)
+		free(a->filled);
+	vec_free(&h->areas);
+	fd_closep(&h->process);
+}
