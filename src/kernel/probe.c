@@ -531,7 +531,7 @@ static const struct {
 	{PROBE_TCP_PEEK_OFF,    try_tcp_peek_off,    {"SO_PEEK_OFF for TCP",       "6.9",  "unread data of TCP connections is read in one piece, which needs more memory"}},
 	{PROBE_TCP_REPAIR,      try_tcp_repair,      {"TCP_REPAIR",                "3.5",  "data that a TCP connection could not send yet is refused; it needs root"}},
 	{PROBE_CGROUP_FREEZE,   try_cgroup_freeze,   {"cgroup v2 freezer",         "5.2",  "nothing yet: trees are stopped task by task"}},
-	{PROBE_LANDLOCK_SIGNAL, try_landlock_signal, {"Landlock signal scope",     "6.12", "nothing yet: it is a second fence for --pids=virtual"}},
+	{PROBE_LANDLOCK_SIGNAL, try_landlock_signal, {"Landlock signal scope",     "6.12", "with --pids=virtual a signal that the translation should miss is not stopped by the kernel"}},
 	/* clang-format on */
 };
 _Static_assert(sizeof rows / sizeof rows[0] == PROBE_N, "one row per feature");

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "virtual/filter.h"
+#include "virtual/landlock.h"
 #include "virtual/warden.h"
 
 struct birth {
@@ -82,7 +83,7 @@ static void make_spawner(const struct birth *b)
 static _Noreturn void be_init(const struct birth *b)
 {
 	struct pidspace_error err = {0};
-	int listener;
+	int listener, scoped;
 	char go;
 
 	close(b->down[0]);
@@ -96,6 +97,10 @@ static _Noreturn void be_init(const struct birth *b)
 	if (place_enter(b->memfd, &err) < 0)
 		fail(b->down[1], &err);
 	close(b->memfd);
+	scoped = landlock_restrict(&err);
+	if (scoped < 0)
+		fail(b->down[1], &err);
+	((struct shim_common *)SHIM_COMMON)->scoped = (uint32_t)scoped;
 	listener = filter_install(&err);
 	if (listener < 0)
 		fail(b->down[1], &err);
