@@ -34,6 +34,7 @@ struct saved_mm {
 	uint64_t bytes;
 	uint64_t scratch;          /* address of scratch memory, 0: none */
 	size_t scratch_len;
+	bool leaving;              /* that memory is on its way out */
 	int proc_fd, pagemap, mem; /* /proc, and its files of this one; mem -1: not opened yet */
 	bool has_family;           /* others may share pages with it */
 };

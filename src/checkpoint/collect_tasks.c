@@ -402,6 +402,26 @@ int collect_tasks(struct save *s, struct pidspace_error *err)
 	return r;
 }
 
+static void unmap_all_scratch(struct save_engine *e)
+{
+	size_t n = e->mms.n;
+
+	for (size_t i = 0; i < n + 2 * AHEAD; i++) {
+		struct saved_mm **at = e->mms.at + i;
+		if (i < n && at[0]->scratch && at[0]->owner->first->t.state == TRACEE_STOPPED)
+			at[0]->leaving = scratch_unmap_start(&at[0]->owner->first->t, at[0]->scratch,
+							     at[0]->scratch_len, NULL) == 0;
+		if (i >= AHEAD && i - AHEAD < n && at[-AHEAD]->leaving)
+			scratch_enter(&at[-AHEAD]->owner->first->t);
+		if (i < 2 * AHEAD || i - 2 * AHEAD >= n)
+			continue;
+		struct saved_mm *mm = at[-2 * AHEAD];
+		if (mm->leaving)
+			scratch_unmap_finish(&mm->owner->first->t, NULL);
+		mm->scratch = 0;
+	}
+}
+
 void collect_leave(struct save *s)
 {
 	/* The way home from a batch lies in the memory that goes now, and several may share it. */
@@ -410,10 +430,5 @@ void collect_leave(struct save *s)
 			tracee_lay(&(*k)->t);
 	vec_each(p, &s->engine->frozen->tasks)
 		(*p)->t.xstate = NULL; /* the message it is part of goes away */
-	vec_each(p, &s->engine->mms) {
-		struct saved_mm *mm = *p;
-		if (mm->scratch && mm->owner->first->t.state == TRACEE_STOPPED)
-			scratch_unmap(&mm->owner->first->t, mm->scratch, mm->scratch_len, NULL);
-		mm->scratch = 0;
-	}
+	unmap_all_scratch(s->engine);
 }

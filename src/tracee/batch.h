@@ -77,13 +77,12 @@ int scratch_map_start(struct tracee *t, size_t bytes, struct pidspace_error *err
  * not sleep. */
 void scratch_enter(struct tracee *t);
 int scratch_map_finish(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_error *err);
-/* Takes it away again: the last injected call. */
-int scratch_unmap(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err);
-/* The same for a newborn, in halves with scratch_enter() between them. It is left at the call's exit stop: given its
- * final registers there, it may be detached, which makes the kernel look for a call to restart
- * (kernel/ptrace.c __ptrace_unlink() wakes it as a signal would). */
+/* Takes it away again: the last injected call. In halves with scratch_enter() between them, or at once. The task is
+ * left at the call's exit stop: a living one with registers with which it goes on by itself, a newborn waits for its
+ * final ones. Both are let go by a detach. */
 int scratch_unmap_start(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err);
 int scratch_unmap_finish(struct tracee *t, struct pidspace_error *err);
+int scratch_unmap(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err);
 
 /* One call in a living task, before scratch memory is there and leaving nothing behind; needs t->vdso. The call's
  * result or -errno. */

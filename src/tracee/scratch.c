@@ -223,53 +223,18 @@ int scratch_map(struct tracee *t, size_t bytes, uint64_t *ret, struct pidspace_e
 	return scratch_map_finish(t, bytes, ret, err);
 }
 
-/* From the exit stop of a call to a place it can be left from: an interrupt trap. At the exit stop itself no
- * restart happens. No signal may come in between. */
-static int go_to_trap(struct tracee *t)
+/* The end of the last call. A living task gets registers with which it goes on by itself, and can be let go from
+ * this very stop: a detach makes the kernel look for a call to restart as a signal would (kernel/ptrace.c
+ * __ptrace_unlink(): ptrace_signal_wake_up()), which PTRACE_CONT from an exit stop does not. */
+static int64_t call_leave(struct tracee *t)
 {
-	int status, r = tracee_lay(t);
+	int64_t got = call_finish(t, t->entered);
 
+	if (t->state != TRACEE_STOPPED || t->newborn)
+		return got;
+	int r = tracee_lay(t);
 	unguard_stack(t);
-	if (r == 0)
-		r = tracee_set_mask(t, ~UINT64_C(0));
-	if (r < 0)
-		return r;
-	tracee_interrupt(t);
-	do {
-		ptrace(PTRACE_CONT, t->tid.n, NULL, NULL);
-		r = tracee_wait(t, &status);
-		if (r < 0)
-			return r;
-	} while (status >> 16 != PTRACE_EVENT_STOP);
-	t->state = TRACEE_STOPPED;
-	return tracee_lay(t);
-}
-
-static int64_t call_and_return(struct tracee *t, long nr, const uint64_t a[6])
-{
-	int64_t got = call_start(t, nr, a);
-	int r;
-
-	if (got < 0)
-		return got;
-	got = call_finish(t, call_enter(t));
-	if (t->state != TRACEE_STOPPED)
-		return got;
-	if (t->newborn)
-		return got;
-	r = go_to_trap(t);
 	return r < 0 ? r : got;
-}
-
-int scratch_unmap(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err)
-{
-	uint64_t a[6] = {scratch, bytes, 0, 0, 0, 0};
-	int64_t r = call_and_return(t, SYS_munmap, a);
-
-	t->stub = 0;
-	if (r < 0)
-		return error_sys(err, (int)r, "cannot unmap scratch memory of task (host %d)", t->tid.n);
-	return 0;
 }
 
 int scratch_unmap_start(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err)
@@ -282,7 +247,7 @@ int scratch_unmap_start(struct tracee *t, uint64_t scratch, size_t bytes, struct
 
 int scratch_unmap_finish(struct tracee *t, struct pidspace_error *err)
 {
-	int64_t r = call_finish(t, t->entered);
+	int64_t r = call_leave(t);
 
 	t->stub = 0;
 	if (r < 0)
@@ -290,12 +255,26 @@ int scratch_unmap_finish(struct tracee *t, struct pidspace_error *err)
 	return 0;
 }
 
+int scratch_unmap(struct tracee *t, uint64_t scratch, size_t bytes, struct pidspace_error *err)
+{
+	int r = scratch_unmap_start(t, scratch, bytes, err);
+
+	if (r < 0)
+		return r;
+	scratch_enter(t);
+	return scratch_unmap_finish(t, err);
+}
+
 int64_t scratch_living_call(struct tracee *t, long nr, uint64_t a0, uint64_t a1, uint64_t a2,
 			    struct pidspace_error *err)
 {
 	uint64_t a[6] = {a0, a1, a2, 0, 0, 0};
-	int64_t r = call_and_return(t, nr, a);
+	int64_t r = call_start(t, nr, a);
 
+	if (r == 0) {
+		scratch_enter(t);
+		r = call_leave(t);
+	}
 	/* The registers are back: the next batch writes its signal frame first. */
 	t->worked_in = false;
 	return r < 0 ? error_sys(err, (int)r, "cannot work in task (host %d)", t->tid.n) : r;

@@ -5,11 +5,12 @@
  * had at the stop), *gone*. A *living* task has a life to go on with: after we worked in it,
  * tracee_put_back() leaves it exactly as it was found. A *newborn* was made by us and has no life yet.
  *
- * Stops are of the PTRACE_SEIZE kind. We leave a task only from a stop inside the kernel's signal
- * delivery (an interrupt trap, a group stop, or the delivery of a signal we drop): there the kernel
- * itself restarts the interrupted system call from the registers it finds, so putting the registers
- * back is all it takes (arch/x86/kernel/signal.c arch_do_signal_or_restart). Calls that have to be entered again
- * are left from their entry stop instead, see tracee_reenter(). */
+ * Stops are of the PTRACE_SEIZE kind. We leave a task from a stop inside the kernel's signal delivery (an
+ * interrupt trap, a group stop, or the delivery of a signal we drop), or by a detach from the exit stop of a call,
+ * which wakes it as a signal would: either way the kernel itself restarts the interrupted system call from the
+ * registers it finds, so putting the registers back is all it takes (arch/x86/kernel/signal.c
+ * arch_do_signal_or_restart). Calls that have to be entered again are left from their entry stop instead, see
+ * tracee_reenter(). */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
