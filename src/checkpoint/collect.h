@@ -82,7 +82,8 @@ struct save_engine {
 	VEC(MappedFile *) mapped;
 	struct id_map uids, gids;
 	char *root;                            /* of the container, as our links show it; NULL: "/" */
-	uint32_t *by_pid;                      /* index + 1 into processes, by vpid */
+	uint32_t *by_pid;                      /* index + 1 into processes, by vpid below n_by_pid */
+	size_t n_by_pid;
 	VEC(uint32_t) file_order;              /* indices into save.files, sorted; collect_files.c */
 };
 

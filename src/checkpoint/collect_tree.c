@@ -35,7 +35,7 @@ struct saved_process *collect_find(const struct save *s, struct vpid pid)
 {
 	struct save_engine *e = s->engine;
 
-	if (pid.n <= 0 || pid.n >= 1 << 22 || !e->by_pid[pid.n])
+	if (pid.n <= 0 || (size_t)pid.n >= e->n_by_pid || !e->by_pid[pid.n])
 		return NULL;
 	return e->processes.at[e->by_pid[pid.n] - 1];
 }
@@ -190,7 +190,10 @@ int collect_tree(struct save *s, struct pidspace_error *err)
 	struct frozen *f = e->frozen;
 	int r = 0;
 
-	e->by_pid = calloc(1 << 22, sizeof *e->by_pid);
+	vec_each(k, &f->tasks)
+		if ((size_t)(*k)->tgid.n >= e->n_by_pid)
+			e->n_by_pid = (size_t)(*k)->tgid.n + 1;
+	e->by_pid = calloc(e->n_by_pid + 1, sizeof *e->by_pid);
 	if (!e->by_pid)
 		return error_sys(err, -ENOMEM, "cannot collect the tree");
 	read_id_map(s, "uid_map", &e->uids);

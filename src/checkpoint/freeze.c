@@ -182,15 +182,32 @@ static DIR *open_dir(int at, const char *path)
 	return d;
 }
 
-/* The tasks already known, by tid (index + 1 into the tasks), so that a pass over 10,000 stays linear. */
+/* The tasks already known, by tid (index + 1 into the tasks; 0: not yet), so that a pass over 10,000 stays linear. */
 struct known {
-	uint32_t at[(1 << 22) + 1];
+	uint32_t *at;
+	size_t n;
 };
+
+static uint32_t *known_slot(struct known *k, int tid)
+{
+	size_t n = (size_t)tid + 1;
+
+	if (n > k->n) {
+		n += n / 2 + 1024;
+		uint32_t *more = reallocarray(k->at, n, sizeof *more);
+		if (!more)
+			return NULL;
+		memset(more + k->n, 0, (n - k->n) * sizeof *more);
+		k->at = more;
+		k->n = n;
+	}
+	return &k->at[tid];
+}
 
 /* The look at one process: where it stands in a pass. */
 struct pass {
 	struct frozen *f;
-	struct known *known;
+	struct known known;
 	struct cpu_clocks *clocks;
 	size_t fresh; /* tasks met for the first time */
 };
@@ -198,10 +215,13 @@ struct pass {
 static int take_task(struct pass *p, struct vpid tgid, struct vpid tid, struct hpid *host,
 		     const struct proc_stat *st, struct pidspace_error *err)
 {
+	uint32_t *known = known_slot(&p->known, tid.n);
 	struct frozen_task *k;
 	int r;
 
-	if (p->known->at[tid.n])
+	if (!known)
+		return error_sys(err, -ENOMEM, "cannot stop task %d", tid.n);
+	if (*known)
 		return 0;
 	if (!host->n && space_to_host(p->f->space, tgid, host) < 0)
 		return 0;
@@ -212,7 +232,7 @@ static int take_task(struct pass *p, struct vpid tgid, struct vpid tid, struct h
 				 "debugger that holds it and try again", tid.n, k->t.tid.n);
 	if (r < 0)
 		return error_sys(err, r, "cannot stop task %d", tid.n);
-	p->known->at[tid.n] = (uint32_t)p->f->tasks.n;
+	*known = (uint32_t)p->f->tasks.n;
 	if (k->lost)
 		return 0;
 	p->fresh++;
@@ -233,8 +253,8 @@ static int scan_process(struct pass *p, struct vpid tgid, struct pidspace_error 
 		return 0;
 	r = take_task(p, tgid, tgid, &host, &st, err);
 	/* In the last pass everything stands still: that look is the one that is kept. */
-	if (r == 0 && p->known->at[tgid.n])
-		p->f->tasks.at[p->known->at[tgid.n] - 1]->stat = st;
+	if (r == 0 && p->known.at[tgid.n])
+		p->f->tasks.at[p->known.at[tgid.n] - 1]->stat = st;
 	if (r < 0 || st.threads <= 1)
 		return r;
 	snprintf(path, sizeof path, "%d/task", tgid.n);
@@ -363,8 +383,8 @@ static void settle_zombies(struct frozen *f)
 int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_error *err)
 {
 	struct frozen *f = calloc(1, sizeof *f);
-	struct pass p = {f, calloc(1, sizeof *p.known), calloc(1, sizeof *p.clocks), 0};
-	int r = f && p.known && p.clocks ? 0 : error_sys(err, -ENOMEM, "cannot stop the container");
+	struct pass p = {.f = f, .clocks = calloc(1, sizeof *p.clocks)};
+	int r = f && p.clocks ? 0 : error_sys(err, -ENOMEM, "cannot stop the container");
 
 	if (r == 0) {
 		f->space = s;
@@ -376,7 +396,7 @@ int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_erro
 		if (r == 0)
 			r = wait_all(f, err);
 	} while (r == 0 && p.fresh);
-	free(p.known);
+	free(p.known.at);
 	if (p.clocks && p.clocks->away)
 		sched_setaffinity(0, sizeof p.clocks->home, &p.clocks->home);
 	free(p.clocks);
