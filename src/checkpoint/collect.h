@@ -18,6 +18,8 @@ struct page_run {
 };
 typedef VEC(struct page_run) page_runs; /* sorted, disjoint */
 
+#define ORPHAN_HASH (UINT64_C(1) << 63)
+
 struct saved_mm {
 	uint32_t id;
 	struct saved_process *owner;
@@ -28,7 +30,7 @@ struct saved_mm {
 	page_runs inherited;       /* taken over from the parent, as before-pages there */
 	page_runs for_children;    /* what it held once and children still share; it has written over that since */
 	VEC(struct orphan_page {   /* shared, but not with the parent, who has a copy of its own by now; sorted */
-		uint64_t address, frame; /* page frame number */
+		uint64_t address, frame; /* page frame number; ORPHAN_HASH | hash of the content where that is hidden */
 		bool lent;         /* among for_children of the parent */
 	}) orphans;
 	uint64_t bytes;

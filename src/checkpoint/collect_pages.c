@@ -212,7 +212,7 @@ struct asked {
 struct compare {
 	struct saved_mm *child, *parent;
 	uint64_t mine[512];
-	uint64_t orphan[512]; /* page frame number where it is an orphan_page, or 0 */
+	uint64_t orphan[512]; /* orphan_page.frame, 0: it is none */
 	struct asked asked[ASKED];
 	unsigned oldest;
 	bool alone[512];
@@ -269,6 +269,21 @@ static int ask_parent(struct compare *c, uint64_t start, size_t n, const uint64_
 	return r;
 }
 
+/* Who may not see page frames tells them apart by what is in them. 0: cannot be read. */
+static uint64_t hash_of(struct compare *c, uint64_t address)
+{
+	const uint64_t *word = (const uint64_t *)c->a;
+	uint64_t h = 0;
+
+	if (collect_read(c->child, address, c->a, PAGE) < 0)
+		return 0;
+	for (size_t i = 0; i < PAGE / sizeof *word; i++) {
+		h = (h ^ word[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	return h | ORPHAN_HASH;
+}
+
 /* Compares up to 512 pages at start; same[i] tells which are the parent's. */
 static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same)
 {
@@ -295,7 +310,7 @@ static int compare_pages(struct compare *c, uint64_t start, size_t n, bool *same
 		bool lends = maybe_shared(m) && parent_lends(c->parent, start + i * PAGE);
 		same[i] = lends && maybe_shared(t);
 		if (lends && (t & PM_PRESENT) && (t & PM_EXCLUSIVE))
-			c->orphan[i] = m & PM_PFN;
+			c->orphan[i] = m & PM_PFN ? m & PM_PFN : hash_of(c, start + i * PAGE);
 		/* With the privilege to see page frames there is nothing to compare. */
 		if (same[i] && (m & PM_PFN) && (t & PM_PFN)) {
 			same[i] = (m & PM_PFN) == (t & PM_PFN);

@@ -4,6 +4,7 @@
 #include "checkpoint/collect.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define PAGE 4096ULL
 
@@ -31,6 +32,15 @@ static bool same_address(const struct claim *a, const struct claim *b)
 	return a->parent == b->parent && a->page->address == b->page->address;
 }
 
+/* Equal hashes are no proof. */
+static bool same_content(const struct claim *a, const struct claim *b)
+{
+	uint8_t x[PAGE], y[PAGE];
+
+	return collect_read(a->mm, a->page->address, x, PAGE) == 0 &&
+	       collect_read(b->mm, b->page->address, y, PAGE) == 0 && !memcmp(x, y, PAGE);
+}
+
 /* claim[0..n) are of one parent and address. */
 static int lend_one(struct claim *claim, size_t n)
 {
@@ -51,8 +61,9 @@ static int lend_one(struct claim *claim, size_t n)
 		return -ENOMEM;
 	uint64_t a = claim[best].page->address;
 	*run = (struct page_run){a, a + PAGE, true, false, claim[best].mm};
+	bool hidden = claim[best].page->frame & ORPHAN_HASH;
 	for (size_t i = best; i < best + most; i++)
-		claim[i].page->lent = true;
+		claim[i].page->lent = !hidden || same_content(&claim[i], &claim[best]);
 	return 0;
 }
 
