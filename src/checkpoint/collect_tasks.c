@@ -16,6 +16,7 @@
 #include "kernel/sys.h"
 #include "kinds/task_kind.h"
 #include "tracee/batch.h"
+#include "tracee/guard.h"
 
 #define SLOTS_MAX 16 /* threads of one process that work at a time */
 
@@ -28,97 +29,14 @@ struct thread_work {
 	bool started;
 };
 
-static const uint8_t sigreturn_code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-
-struct sigreturn_cache {
-	VEC(struct {
-		dev_t dev;
-		ino_t ino;
-		uint64_t offset; /* of the mapping in the file */
-		int64_t at;      /* of the code in the mapping, -1: none */
-	}) row;
-};
-
-/* Looks for code that calls rt_sigreturn in the executable mappings; libc has it. */
-static uint64_t find_sigreturn(struct sigreturn_cache *c, const struct tracee *t, const struct proc_maps *maps)
-{
-	static const size_t chunk = 1 << 20;
-
-	vec_each(m, &maps->map) {
-		if (!(m->prot & 4) || !m->ino)
-			continue;
-		int64_t at = -2;
-		vec_each(row, &c->row)
-			if (row->dev == m->dev && row->ino == m->ino && row->offset == m->offset)
-				at = row->at;
-		if (at == -2) {
-			_cleanup_free_ uint8_t *buf = malloc(chunk);
-			size_t len = m->end - m->start;
-			at = -1;
-			for (size_t o = 0; buf && at < 0 && o < len && o < 4 * chunk; o += chunk - 16) {
-				size_t n = len - o < chunk ? len - o : chunk;
-				uint8_t *hit = tracee_read(t, m->start + o, buf, n) < 0 ? NULL
-					: memmem(buf, n, sigreturn_code, sizeof sigreturn_code);
-				if (hit)
-					at = (int64_t)o + (hit - buf);
-			}
-			__typeof__(c->row.at) row = vec_push(&c->row);
-			if (row) {
-				row->dev = m->dev;
-				row->ino = m->ino;
-				row->offset = m->offset;
-				row->at = at;
-			}
-		}
-		if (at >= 0)
-			return m->start + (uint64_t)at;
-	}
-	return 0;
-}
-
-/* Dead memory lies below the stack pointer of a real stack: the main one, or a mapping of moderate size
- * with a guard below it; what a language runtime keeps on its heap may have neighbours. */
-static bool dead_below(const struct proc_maps *maps, uint64_t rsp)
-{
-	for (size_t i = 0; i < maps->map.n; i++) {
-		const struct proc_map *m = &maps->map.at[i], *below = i ? m - 1 : NULL;
-		if (rsp < m->start || rsp >= m->end)
-			continue;
-		if (rsp - m->start < 32768)
-			return !strcmp(m->name, "[stack]");
-		return !strcmp(m->name, "[stack]") ||
-		       (below && below->end == m->start && !below->prot && m->end - m->start <= 64 << 20);
-	}
-	return false;
-}
-
-/* A signal that the task would not notice: not pending, ignored by default, and not caught if there is such. */
-static int quiet_signal(const struct proc_status *st)
-{
-	static const int candidates[] = {SIGURG, SIGWINCH, SIGCHLD};
-	uint64_t busy = st->pending | st->shared_pending | st->caught;
-
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < 3; i++) {
-			uint64_t bit = UINT64_C(1) << (candidates[i] - 1);
-			if (!(busy & bit))
-				return candidates[i];
-		}
-		busy &= ~st->caught | st->pending | st->shared_pending;
-	}
-	return SIGURG;
-}
-
-static int start_scratch(struct save *s, struct saved_process *p, struct sigreturn_cache *cache,
+static int start_scratch(struct save *s, struct saved_process *p, struct guard_cache *cache,
 			 struct pidspace_error *err)
 {
 	struct tracee *t = &p->first->t;
 	size_t slots = p->n_tasks < SLOTS_MAX ? p->n_tasks : SLOTS_MAX;
 
 	p->mm->scratch_len = SCRATCH_CODE + slots * SCRATCH_SLOT;
-	t->vdso = p->mm->m->vdso;
-	t->sigreturn = find_sigreturn(cache, t, &p->mm->maps);
-	t->stack_below = dead_below(&p->mm->maps, t->regs.rsp);
+	guard_prepare(cache, t, &p->mm->maps);
 	return scratch_map_start(t, p->mm->scratch_len, err);
 }
 
@@ -228,7 +146,7 @@ static int start_thread(struct saved_process *p, struct thread_work *w, size_t s
 	struct tracee *t = &w->v.k->t;
 
 	t->stub = p->mm->scratch;
-	t->done_signal = quiet_signal(&w->status);
+	t->done_signal = guard_quiet_signal(&w->status);
 	scratch_slot(t, p->mm->scratch + SCRATCH_CODE + slot * SCRATCH_SLOT, SCRATCH_SLOT);
 	for (const struct task_kind *const *kd = task_kinds; *kd; kd++)
 		(*kd)->ask(&w->v, &w->batch);
@@ -291,7 +209,7 @@ static bool has_scratch(const struct saved_process *p)
 static int map_all_scratch(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
-	struct sigreturn_cache cache = {};
+	struct guard_cache cache = {};
 	size_t n = e->processes.n;
 	int r = 0;
 
@@ -311,7 +229,7 @@ static int map_all_scratch(struct save *s, struct pidspace_error *err)
 					   r < 0 ? NULL : err);
 		r = r < 0 ? r : q;
 	}
-	vec_free(&cache.row);
+	guard_cache_done(&cache);
 	return r;
 }
 

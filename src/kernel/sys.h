@@ -56,6 +56,8 @@ struct sys_pm_scan_arg {
 	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
 #define SYS_PAGEMAP_SCAN _IOWR('f', 16, struct sys_pm_scan_arg)
+#define SYS_PM_SCAN_WP_MATCHING 1ULL  /* write-protect what is reported */
+#define SYS_PM_SCAN_CHECK_WPASYNC 2ULL
 #define SYS_PAGE_IS_WPALLOWED (1ULL << 0)
 #define SYS_PAGE_IS_WRITTEN (1ULL << 1)
 #define SYS_PAGE_IS_FILE (1ULL << 2)

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/error.h"
@@ -311,6 +312,31 @@ int batch_finish(struct tracee *t, struct batch *b, struct pidspace_error *err)
 			return error_sys(err, r, "cannot start calls in task (host %d)", t->tid.n);
 	}
 	return 0;
+}
+
+int batch_meet(struct batch *b, const struct tracee *t, struct vpid tgid, struct vpid tid)
+{
+	return BATCH_CALL(b, "tgkill", SYS_tgkill, tgid.n, tid.n, t->done_signal);
+}
+
+int batch_wait_meeting(struct tracee *t, struct batch *b, int meeting, struct pidspace_error *err)
+{
+	size_t skip = t->newborn ? 0 : FRAME_ROOM;
+	int r = round_wait(t);
+
+	for (size_t i = b->at; i < (size_t)meeting && r == 0; i++) {
+		struct wire_call w;
+		r = tracee_read(t, t->slot + skip + (i - b->at) * sizeof w, &w, sizeof w);
+		b->calls.at[i].result = w.ret;
+		b->calls.at[i].done = true;
+	}
+	return r < 0 ? error_sys(err, r, "cannot meet task (host %d)", t->tid.n) : 0;
+}
+
+int batch_go_on(struct tracee *t)
+{
+	t->state = TRACEE_ATTACHED;
+	return ptrace(PTRACE_CONT, t->tid.n, NULL, NULL) < 0 ? -errno : 0;
 }
 
 int batch_run(struct tracee *t, struct batch *b, struct pidspace_error *err)

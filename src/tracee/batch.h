@@ -57,6 +57,14 @@ int batch_run(struct tracee *t, struct batch *b, struct pidspace_error *err);
 int batch_start(struct tracee *t, struct batch *b, struct pidspace_error *err);
 int batch_finish(struct tracee *t, struct batch *b, struct pidspace_error *err);
 
+/* A meeting in the middle of a batch: the task stands still there, with the results of the calls before at
+ * hand, until it is told to go on. Should we die, it goes on by itself. Needs t->done_signal; tgid and tid
+ * are the task's own numbers. All calls before must be ones that may fail. batch_meet() returns the call's index;
+ * the other two come between batch_start() and batch_finish(). */
+int batch_meet(struct batch *b, const struct tracee *t, struct vpid tgid, struct vpid tid);
+int batch_wait_meeting(struct tracee *t, struct batch *b, int meeting, struct pidspace_error *err);
+int batch_go_on(struct tracee *t);
+
 int64_t batch_result(const struct batch *b, int call);
 const void *batch_bytes(const struct batch *b, size_t token);
 void batch_done(struct batch *b);
