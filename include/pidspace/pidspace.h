@@ -169,9 +169,10 @@ typedef void pidspace_progress_fn(void *arg, const struct pidspace_progress *now
 enum pidspace_compress { PIDSPACE_NONE, PIDSPACE_LZ4, PIDSPACE_ZSTD };
 enum pidspace_files { PIDSPACE_FILES_STRICT, PIDSPACE_FILES_TRUNCATE, PIDSPACE_FILES_IGNORE };
 
-/* Phases of a checkpoint: freeze, collect, metadata, memory, commit, and kill or release. Of a restore: read
+/* Phases of a checkpoint: rounds (copying before the stop), freeze, collect, metadata, memory, commit, and kill or release. Of a restore: read
  * (waiting for the image), files, tree, memory, tasks, gate (all stand, until all run). */
 #define PIDSPACE_PHASES 16
+#define PIDSPACE_ROUNDS 16
 struct pidspace_phase {
 	char name[12];
 	uint64_t ns;
@@ -186,6 +187,12 @@ struct pidspace_stats {
 	uint64_t image_bytes;       /* written; 0 of a restore */
 	uint64_t engine_bytes;      /* the most memory that the process doing it ever had resident */
 	uint64_t tasks, threads;
+	uint64_t n_rounds;          /* in which memory was copied before the stop */
+	struct pidspace_round {
+		uint64_t bytes, ns;
+		uint64_t stopped_ns;  /* of these the container stood still */
+	} rounds[PIDSPACE_ROUNDS];  /* the first of them */
+	char no_rounds[80];         /* why there were none though they were wanted; "" */
 };
 
 struct pidspace_checkpoint {
@@ -193,6 +200,8 @@ struct pidspace_checkpoint {
 	int image_fd;               /* file, pipe or socket; borrowed */
 	enum pidspace_compress compress;
 	bool leave_running;
+	int max_rounds;             /* memory is copied in so many rounds at most before the container stops;
+	                               -1: none; 0: some with leave_running and a regular file, else none */
 	const char *const *external; /* NULL-terminated keys: "PATH", "pipe:[INO]" or "PID:FD"; NULL: none */
 	pidspace_progress_fn *progress;
 	void *progress_arg;

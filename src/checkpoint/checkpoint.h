@@ -2,6 +2,7 @@
 /* The engine's front: freeze, save, restore. Runs in the container's monitor; the calling thread is
  * the tracer of everything it stops. */
 #include "checkpoint/context.h"
+#include "checkpoint/earlier.h"
 #include "checkpoint/lazy.h"
 #include "checkpoint/stats.h"
 #include "image/image.h"
@@ -34,6 +35,11 @@ struct checkpoint_options {
 	size_t n_externals;
 	engine_progress_fn *progress; /* may be NULL; called a few times a second */
 	void *progress_arg;
+	const struct earlier *earlier; /* what was copied before the stop; its stream is used. NULL: nothing */
+	/* With leave_running: called once everything has been read, before the image is whole, and the tree may run
+	 * on: the caller lets it go. Not called after a failure. NULL: the caller does so afterwards. */
+	void (*let_go)(void *arg);
+	void *let_go_arg;
 };
 /* Saves. After success without leave_running the tree has been killed (init is a zombie, its status
  * SIGKILL). On any failure the tree runs on untouched (stays frozen when it was paused). *ret_refusals

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "address_space.pb-c.h"
+#include "checkpoint/earlier.h"
 #include "checkpoint/freeze.h"
 #include "kernel/proc_maps.h"
 #include "kernel/proc_stat.h"
@@ -15,6 +16,7 @@ struct page_run {
 	bool before;
 	bool alone;          /* mapped nowhere else: pinning to read unshares nothing */
 	struct saved_mm *from; /* in whose memory these bytes are; NULL: its own */
+	bool earlier;        /* unchanged since it was copied: earlier.h */
 };
 typedef VEC(struct page_run) page_runs; /* sorted, disjoint */
 
@@ -33,7 +35,8 @@ struct saved_mm {
 		uint64_t address, frame; /* page frame number; ORPHAN_HASH | hash of the content where that is hidden */
 		bool lent;         /* among for_children of the parent */
 	}) orphans;
-	uint64_t bytes;
+	uint32_t earlier_id;       /* of its early pages, 0: none */
+	uint64_t bytes;            /* of pages, without the earlier ones */
 	uint64_t scratch;          /* address of scratch memory, 0: none */
 	size_t scratch_len;
 	bool leaving;              /* that memory is on its way out */
@@ -78,6 +81,7 @@ struct id_map { /* of a user namespace: inside, outside, count */
 
 struct save_engine {
 	struct frozen *frozen;
+	const struct earlier *earlier;         /* NULL: nothing was copied before */
 	VEC(struct saved_process *) processes; /* parents before children */
 	VEC(struct saved_mm *) mms;
 	uint32_t n_fd_tables;
@@ -122,6 +126,7 @@ int collect_siblings(struct save *s);
 int collect_add_run(page_runs *runs, uint64_t start, uint64_t end, bool before, bool alone);
 /* Is all of this range in runs? */
 bool collect_covers(const page_runs *runs, uint64_t start, uint64_t end, bool only_alone);
+int collect_earlier(struct save *s, struct pidspace_error *err); /* which of them the stream holds already */
 
 /* Reads memory without changing who shares it. -EFAULT. */
 int collect_read(struct saved_mm *mm, uint64_t address, void *buf, size_t n);

@@ -166,13 +166,21 @@ static void refuse_map(struct save *s, const struct saved_mm *mm, const struct p
 		       *m->name ? m->name : "(anonymous)");
 }
 
+/* Write protection for tracking looks the same whoever has set it up. */
+static bool watched_by_us(const struct save *s, const struct saved_mm *mm, const struct proc_map *m)
+{
+	const struct earlier *e = s->engine->earlier;
+
+	return e && e->watches(e->arg, vpid_of(mm->owner->m->pid), m->start, m->end);
+}
+
 static int classify(struct save *s, struct saved_mm *mm, const struct proc_map *m, Vma *v,
 		    struct pidspace_error *err)
 {
 	bool shared = m->flags & PROC_MAP_SHARED;
 	int r;
 
-	if (m->flags & PROC_MAP_UFFD)
+	if (m->flags & PROC_MAP_UFFD || (m->flags & PROC_MAP_UFFD_WP && !watched_by_us(s, mm, m)))
 		refuse_map(s, mm, m, "E_USERFAULTFD", "a program inside handles its page faults",
 			   "let it unregister the range");
 	if (m->flags & PROC_MAP_HUGETLB)

@@ -33,7 +33,7 @@ int collect_add_run(page_runs *runs, uint64_t start, uint64_t end, bool before, 
 	struct page_run *r = vec_push(runs);
 	if (!r)
 		return -ENOMEM;
-	*r = (struct page_run){start, end, before, alone, NULL};
+	*r = (struct page_run){.start = start, .end = end, .before = before, .alone = alone};
 	return 0;
 }
 
@@ -101,20 +101,23 @@ static int take_region(struct saved_mm *mm, const struct sys_page_region *g, siz
 	return add_in_vmas(mm, at, g->start, g->end);
 }
 
-/* guard: SYS_PAGE_IS_GUARD, or 0 for a kernel that does not tell (before 6.15 -EINVAL). */
-static int scan_pages(struct saved_mm *mm, uint64_t guard)
+#define BIG ((uint64_t)4 << 20) /* bytes of a mapping that deserves a scan of its own */
+
+/* guard: SYS_PAGE_IS_GUARD, or 0 for a kernel that does not tell (before 6.15 -EINVAL). file: SYS_PAGE_IS_FILE, or 0
+ * where no page can be a file's: for that the kernel looks at each page, which takes four times as long as the page
+ * tables alone. *at: where in the mappings. */
+static int scan_between(struct saved_mm *mm, uint64_t start, uint64_t end, uint64_t guard, uint64_t file, size_t *at)
 {
 	const uint64_t content = SYS_PAGE_IS_PRESENT | SYS_PAGE_IS_SWAPPED;
-	AddressSpace *a = mm->m;
 	struct sys_page_region region[256];
-	size_t at = 0;
 	struct sys_pm_scan_arg arg = {
 		.size = sizeof arg,
-		.end = a->n_vma ? a->vma[a->n_vma - 1]->end : 0,
+		.start = start,
+		.end = end,
 		.vec = (uint64_t)region,
 		.vec_len = 256,
 		.category_anyof_mask = content,
-		.return_mask = content | SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE | guard,
+		.return_mask = content | SYS_PAGE_IS_PFNZERO | file | guard,
 	};
 	int r = 0;
 
@@ -123,12 +126,38 @@ static int scan_pages(struct saved_mm *mm, uint64_t guard)
 		if (n < 0)
 			return -errno;
 		for (int i = 0; i < n && r == 0; i++)
-			r = take_region(mm, &region[i], &at);
+			r = take_region(mm, &region[i], at);
 		if (arg.walk_end <= arg.start)
 			break;
 		arg.start = arg.walk_end;
 	}
 	return r;
+}
+
+static bool is_big_anonymous(const Vma *v)
+{
+	return v->kind == VMA_KIND__VMA_ANONYMOUS && has_own_pages(v) && v->end - v->start >= BIG;
+}
+
+static int scan_pages(struct saved_mm *mm, uint64_t guard)
+{
+	const AddressSpace *a = mm->m;
+	uint64_t done = 0;
+	size_t at = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < a->n_vma && r == 0; i++) {
+		const Vma *v = a->vma[i];
+		if (!is_big_anonymous(v))
+			continue;
+		r = scan_between(mm, done, v->start, guard, SYS_PAGE_IS_FILE, &at);
+		if (r == 0)
+			r = scan_between(mm, v->start, v->end, guard, 0, &at);
+		done = v->end;
+	}
+	return r == 0 && a->n_vma
+		       ? scan_between(mm, done, a->vma[a->n_vma - 1]->end, guard, SYS_PAGE_IS_FILE, &at)
+		       : r;
 }
 
 static int read_pagemap(const struct saved_mm *mm, uint64_t start, size_t pages, uint64_t *ret)
@@ -567,9 +596,11 @@ int collect_pages(struct save *s, struct pidspace_error *err)
 		if (r < 0)
 			error_sys(err, r, "cannot compare pages");
 	}
+	if (r == 0)
+		r = collect_earlier(s, err);
 	vec_each(p, &e->mms) {
 		vec_each(run, &(*p)->pages)
-			(*p)->bytes += run->end - run->start;
+			(*p)->bytes += run->earlier ? 0 : run->end - run->start;
 		vec_each(run, &(*p)->for_children)
 			(*p)->bytes += run->end - run->start;
 	}

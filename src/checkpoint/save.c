@@ -203,6 +203,31 @@ static int block_add(struct block *b, const struct page_run *run, struct pidspac
 	return 0;
 }
 
+/* Says of pages that came before that they are still what they were. */
+static int write_earlier(struct job *j, const struct saved_mm *mm, bool before, struct pidspace_error *err)
+{
+	struct image_run runs[RUNS_PER_BLOCK];
+	uint64_t bytes = 0;
+	size_t n = 0;
+	int r = 0;
+
+	vec_each(run, &mm->pages) {
+		if (!run->earlier || run->before != before)
+			continue;
+		for (uint64_t at = run->start; at < run->end && r == 0;) {
+			uint64_t take = run->end - at < IMAGE_BLOCK - bytes ? run->end - at : IMAGE_BLOCK - bytes;
+			runs[n++] = (struct image_run){at, take};
+			at += take;
+			bytes += take;
+			if (bytes < IMAGE_BLOCK && n < RUNS_PER_BLOCK)
+				continue;
+			r = image_write_earlier(j->s.out, mm->id, before ? 0 : 1, mm->earlier_id, runs, n, err);
+			n = bytes = 0;
+		}
+	}
+	return r == 0 ? image_write_earlier(j->s.out, mm->id, before ? 0 : 1, mm->earlier_id, runs, n, err) : r;
+}
+
 static int write_phase(struct job *j, struct saved_mm *mm, bool before, struct pidspace_error *err)
 {
 	struct block *b = calloc(1, sizeof *b);
@@ -213,8 +238,9 @@ static int write_phase(struct job *j, struct saved_mm *mm, bool before, struct p
 	b->j = j;
 	b->mm = b->from = mm;
 	b->phase = before ? 0 : 1;
+	r = write_earlier(j, mm, before, err);
 	vec_each(run, &mm->pages)
-		if (r == 0 && run->before == before)
+		if (r == 0 && run->before == before && !run->earlier)
 			r = block_add(b, run, err);
 	vec_each(run, &mm->for_children)
 		if (r == 0 && before)
@@ -287,7 +313,9 @@ static int save_stopped(struct job *j, struct pidspace_error *err)
 	int r = 0;
 
 	stats_enter(j->st, PHASE_COLLECT);
-	if (!j->o->check_only)
+	if (j->o->earlier)
+		j->s.out = j->o->earlier->out;
+	else if (!j->o->check_only)
 		r = image_writer_new(&j->s.out, j->o->image_fd, j->o->compress, err);
 	j->s.hold = true;
 	if (r == 0)
@@ -312,9 +340,27 @@ static int save_stopped(struct job *j, struct pidspace_error *err)
 	stats_enter(j->st, PHASE_MEMORY);
 	if (r == 0)
 		r = write_memory(j, err);
+	return r;
+}
+
+static void leave(struct job *j)
+{
+	stats_enter(j->st, PHASE_RELEASE);
+	collect_leave(&j->s);
+	collect_lock(&j->s);
+}
+
+/* Everything has been read. Who runs on does so now; the image becomes whole meanwhile. */
+static int finish(struct job *j, struct pidspace_error *err)
+{
+	if (j->o->leave_running && j->o->let_go) {
+		leave(j);
+		j->o->let_go(j->o->let_go_arg);
+		j->e.frozen = NULL;
+		stats_resumed(j->st);
+	}
 	stats_enter(j->st, PHASE_COMMIT);
-	if (r == 0)
-		r = image_commit(j->s.out, err);
+	int r = image_commit(j->s.out, err);
 	j->st->image_bytes = image_bytes_written(j->s.out);
 	return r;
 }
@@ -334,6 +380,7 @@ int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refu
 	j->st = stats;
 	uint64_t limit = fd_limit_raise(); /* of every description there is a duplicate */
 	j->e.frozen = o->frozen;
+	j->e.earlier = o->earlier;
 	j->s.space = o->space;
 	j->s.externals = o->externals;
 	j->s.n_externals = o->n_externals;
@@ -354,17 +401,16 @@ int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refu
 		j->st->threads = j->e.frozen->tasks.n;
 		r = save_stopped(j, err);
 	}
+	if (r == 0 && !o->check_only)
+		r = finish(j, err);
 	if (r == 0 && !o->leave_running && !o->check_only) {
 		stats_enter(j->st, PHASE_KILL);
 		before_kill(j);
 		r = freeze_kill(j->e.frozen, err);
 		killed = r == 0;
 	}
-	if (j->e.frozen && !killed) {
-		stats_enter(j->st, PHASE_RELEASE);
-		collect_leave(&j->s);
-		collect_lock(&j->s);
-	}
+	if (j->e.frozen && !killed)
+		leave(j);
 	if (j->e.frozen && !o->frozen)
 		freeze_release(j->e.frozen);
 	if (ret_refusals) {
@@ -372,6 +418,8 @@ int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refu
 		*ret_n_refusals = j->s.refusals.n;
 		j->s.refusals.at = NULL;
 	}
+	if (o->earlier)
+		j->s.out = NULL; /* borrowed */
 	collect_free(&j->s);
 	free(j);
 	fd_limit_set(limit);

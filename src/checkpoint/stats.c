@@ -19,9 +19,16 @@ void stats_enter(struct engine_stats *st, enum engine_phase phase)
 	if (st->now != PHASE_NONE)
 		st->in_ns[st->now] += now - st->since_ns;
 	st->now = phase;
+	if (phase == PHASE_FREEZE)
+		st->stopped_ns = now;
 	st->since_ns = now;
 	if (phase == PHASE_NONE)
 		st->done_ns = now;
+}
+
+void stats_resumed(struct engine_stats *st)
+{
+	st->resumed_ns = now_ns();
 }
 
 const char *stats_phase_name(enum engine_phase phase)
@@ -31,6 +38,7 @@ const char *stats_phase_name(enum engine_phase phase)
 		[PHASE_READ] = "read",
 		[PHASE_FILES] = "files",
 		[PHASE_TREE] = "tree",
+		[PHASE_ROUNDS] = "rounds",
 		[PHASE_FREEZE] = "freeze",
 		[PHASE_COLLECT] = "collect",
 		[PHASE_METADATA] = "metadata",
@@ -49,6 +57,8 @@ uint64_t stats_paused_ns(const struct engine_stats *st)
 {
 	uint64_t ns = 0;
 
+	if (st->resumed_ns)
+		return st->resumed_ns - st->stopped_ns;
 	for (int p = PHASE_FREEZE; st->in_ns[PHASE_COLLECT] && p <= PHASE_KILL; p++)
 		ns += st->in_ns[p];
 	return ns;

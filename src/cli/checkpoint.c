@@ -9,11 +9,13 @@
 #include "refusals.h"
 #include "stats.h"
 
-enum { IMAGE = CLI_LONG, LEAVE_RUNNING, COMPRESS, EXTERNAL, STATS };
+enum { IMAGE = CLI_LONG, LEAVE_RUNNING, COMPRESS, EXTERNAL, STATS, MAX_ROUNDS };
 
 static const struct cli_option options[] = {
 	{IMAGE, "image", "FILE", "where to (- is standard output)"},
 	{LEAVE_RUNNING, "leave-running", NULL, "the container goes on afterwards"},
+	{MAX_ROUNDS, "max-rounds", "N", "copy memory in up to N rounds before it stops (8 with\n"
+					"                            --leave-running to a file, else 0)"},
 	{COMPRESS, "compress", "HOW", "none, lz4 or zstd (none)"},
 	{EXTERNAL, "external", "KEY", "a PATH, pipe:[INO], socket:[INO] or PID:FD that restore connects\n"
 				      "                            (again for more)"},
@@ -34,6 +36,16 @@ static enum pidspace_compress parse_compress(struct cli *c, const char *text)
 	cli_usage(c, "--compress '%s' is none of none, lz4 and zstd", text);
 }
 
+static int parse_rounds(struct cli *c, const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end || n < 0 || n > 1000)
+		cli_usage(c, "--max-rounds '%s' is no number from 0 to 1000", text);
+	return n ? (int)n : -1;
+}
+
 static int checkpoint(struct cli *c, int argc, char **argv)
 {
 	struct pidspace_checkpoint o = {0};
@@ -52,6 +64,7 @@ static int checkpoint(struct cli *c, int argc, char **argv)
 		switch (key) {
 		case IMAGE: path = optarg; break;
 		case LEAVE_RUNNING: o.leave_running = true; break;
+		case MAX_ROUNDS: o.max_rounds = parse_rounds(c, optarg); break;
 		case COMPRESS: o.compress = parse_compress(c, optarg); break;
 		case EXTERNAL: cli_strings_add(&external, optarg); break;
 		case STATS: want_stats = true; break;

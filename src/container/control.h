@@ -8,7 +8,7 @@
 #include <pidspace/pidspace.h>
 
 #define CONTROL_MAGIC 0x70737031u
-#define CONTROL_VERSION 2
+#define CONTROL_VERSION 3
 
 enum control_type {
 	CONTROL_EXEC = 1,   /* strings: argv, env, cwd ("" none); fds: stdin, stdout, stderr unless detached */
@@ -30,7 +30,9 @@ struct control_request {
 	uint16_t version, type;
 	uint32_t n_argv, n_env, n_external;
 	uint32_t compress;
+	uint32_t max_rounds; /* of CHECKPOINT */
 	bool detach, terminal, leave_running;
+	bool always_rounds;  /* also where there is little to gain */
 	uint16_t rows, cols; /* of the terminal */
 };
 

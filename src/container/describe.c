@@ -173,6 +173,7 @@ int describe_external(const struct space *s, const char *key, struct external *e
 /* --- numbers --- */
 
 _Static_assert(PHASE_COUNT - 1 <= PIDSPACE_PHASES, "every phase has a row");
+_Static_assert(ENGINE_ROUNDS == PIDSPACE_ROUNDS, "and every round");
 
 void describe_progress(const struct engine_stats *st, struct control_reply *ret)
 {
@@ -203,6 +204,11 @@ void describe_stats(const struct engine_stats *st, struct pidspace_stats *ret)
 		to->ns = st->in_ns[p];
 		ret->n_phases++;
 	}
+	ret->n_rounds = st->n_rounds;
+	for (unsigned i = 0; i < st->n_rounds && i < PIDSPACE_ROUNDS; i++)
+		ret->rounds[i] = (struct pidspace_round){.bytes = st->round[i].pages * 4096, .ns = st->round[i].ns,
+							 .stopped_ns = st->round[i].stopped_ns};
+	snprintf(ret->no_rounds, sizeof ret->no_rounds, "%s", st->no_rounds);
 	if (getrusage(RUSAGE_SELF, &usage) == 0)
 		ret->engine_bytes = (uint64_t)usage.ru_maxrss * 1024;
 }

@@ -16,6 +16,7 @@
 #include "container/describe.h"
 #include "container/launch.h"
 #include "container/spawner.h"
+#include "migrate/rounds.h"
 
 static int refuse_paused(const struct monitor *m, struct pidspace_error *err)
 {
@@ -186,10 +187,18 @@ static int add_user_externals(struct monitor *m, char *const *keys, struct pidsp
 	return 0;
 }
 
+static void let_go(void *arg)
+{
+	struct monitor *m = arg;
+
+	freeze_release(m->frozen);
+	m->frozen = NULL;
+}
+
 /* The clocks of a running tree move on, so it is stopped before they are read: a restored tree must
  * never see time go back. */
 static int save_stopped(struct monitor *m, const struct control_message *q, struct client *c,
-			struct refusal **rows, size_t *n_rows, struct engine_stats *st,
+			bool was_paused, const struct rounds *rounds, struct refusal **rows, size_t *n_rows, struct engine_stats *st,
 			struct pidspace_error *err)
 {
 	bool check = q->head.type == CONTROL_CHECK;
@@ -206,6 +215,9 @@ static int save_stopped(struct monitor *m, const struct control_message *q, stru
 		.n_externals = m->externals.n,
 		.progress = send_progress,
 		.progress_arg = &a,
+		.earlier = rounds ? rounds_earlier(rounds) : NULL,
+		.let_go = was_paused ? NULL : let_go,
+		.let_go_arg = m,
 	};
 	int r = describe_container(&m->entry->record, &m->pids.space, &body, &o.container_len, err);
 
@@ -213,23 +225,48 @@ static int save_stopped(struct monitor *m, const struct control_message *q, stru
 	return r < 0 ? r : checkpoint_run(&o, rows, n_rows, st, err);
 }
 
+/* Copies what it can while the tree runs; *ret is NULL where that is no use or not wanted. */
+static int copy_ahead(struct monitor *m, const struct control_message *q, struct client *c,
+		      struct engine_stats *st, struct rounds **ret, struct pidspace_error *err)
+{
+	struct audience a = {.fd = c->fd};
+	const struct rounds_options o = {
+		.space = &m->pids.space,
+		.image_fd = q->n_fds ? q->fds[0] : -1,
+		.compress = (enum image_compress)q->head.compress,
+		.max_rounds = q->head.max_rounds,
+		.always = q->head.always_rounds,
+		.stats = st,
+		.progress = send_progress,
+		.progress_arg = &a,
+	};
+
+	*ret = NULL;
+	if (q->head.type != CONTROL_CHECKPOINT || m->frozen || !o.max_rounds)
+		return 0;
+	stats_enter(st, PHASE_ROUNDS);
+	return rounds_run(ret, &o, err);
+}
+
 static int freeze_and_save(struct monitor *m, const struct control_message *q, struct client *c,
 			   struct refusal **rows, size_t *n_rows, struct engine_stats *st,
 			   struct pidspace_error *err)
 {
 	bool was_paused = m->frozen, gone;
-	int r = 0;
+	struct rounds *rounds;
+	int r = copy_ahead(m, q, c, st, &rounds, err);
 
 	stats_enter(st, PHASE_FREEZE);
-	if (!was_paused)
+	if (r >= 0 && !was_paused)
 		r = freeze_tree(&m->frozen, &m->pids.space, err);
 	if (r >= 0)
-		r = save_stopped(m, q, c, rows, n_rows, st, err);
+		r = save_stopped(m, q, c, was_paused, rounds, rows, n_rows, st, err);
 	gone = r >= 0 && q->head.type == CONTROL_CHECKPOINT && !q->head.leave_running;
 	if (gone || !was_paused) {
 		freeze_release(m->frozen);
 		m->frozen = NULL;
 	}
+	rounds_free(rounds);
 	stats_enter(st, PHASE_NONE);
 	if (gone) {
 		m->checkpointed = m->ended = true;

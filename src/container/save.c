@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "container/reach.h"
 
+#define DEFAULT_ROUNDS 8
 #define DIED "the container's monitor died in the middle of it; the container runs on"
 
 int pidspace_check(struct pidspace *p, const char *name, struct pidspace_refusal **ret,
@@ -22,12 +23,24 @@ int pidspace_check(struct pidspace *p, const char *name, struct pidspace_refusal
 	return r;
 }
 
+/* Rounds shorten the time in which a tree stands still, and lengthen the whole. */
+static uint32_t rounds_wanted(const struct pidspace_checkpoint *o)
+{
+	struct stat st;
+
+	if (o->max_rounds)
+		return o->max_rounds > 0 ? (uint32_t)o->max_rounds : 0;
+	/* Whoever reads a pipe has to keep all early pages until the end. */
+	return o->leave_running && fstat(o->image_fd, &st) == 0 && S_ISREG(st.st_mode) ? DEFAULT_ROUNDS : 0;
+}
+
 int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
 			struct pidspace_refusal **ret_refusals, size_t *ret_n,
 			struct pidspace_stats *ret_stats, struct pidspace_error *err)
 {
 	struct control_request q = {.type = CONTROL_CHECKPOINT, .compress = (uint32_t)o->compress,
-				    .leave_running = o->leave_running};
+				    .leave_running = o->leave_running, .max_rounds = rounds_wanted(o),
+				    .always_rounds = o->max_rounds > 0};
 	struct control_answer a = {.progress = o->progress, .progress_arg = o->progress_arg};
 	_cleanup_close_ int sock = -1;
 	int r = reach_monitor(p, o->name, &sock, err);

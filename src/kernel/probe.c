@@ -522,7 +522,7 @@ static const struct {
 	{PROBE_MAP_FILES,       try_map_files,       {"map_files",                 "3.3",  "a file that is mapped, unlinked and open nowhere cannot be saved; it needs root"}},
 	{PROBE_PAGEMAP_SCAN,    try_pagemap_scan,    {"PAGEMAP_SCAN",              "6.7",  "which pages exist is read entry by entry, slower for large sparse mappings"}},
 	{PROBE_PAGE_GUARD,      try_page_guard,      {"PAGE_IS_GUARD",             "6.15", "guard pages made by MADV_GUARD_INSTALL (6.13) come back as ordinary empty pages"}},
-	{PROBE_WP_ASYNC,        try_wp_async,        {"userfaultfd WP_ASYNC",      "6.7",  "nothing yet: it is for tracking writes while a container runs"}},
+	{PROBE_WP_ASYNC,        try_wp_async,        {"userfaultfd WP_ASYNC",      "6.7",  "memory cannot be copied while a container runs: --leave-running pauses it until all is copied"}},
 	{PROBE_UFFD_EVENTS,     try_uffd_events,     {"userfaultfd events",        "4.11", "restore --lazy is refused; it needs CAP_SYS_PTRACE in the first user namespace"}},
 	{PROBE_SOFT_DIRTY,      try_soft_dirty,      {"soft-dirty pages",          "3.11", "nothing: userfaultfd WP_ASYNC is the better way"}},
 	{PROBE_TIMER_IDS,       try_timer_ids,       {"PR_TIMER_CREATE_RESTORE_IDS", "6.15", "containers with POSIX timers (timer_create) cannot be restored"}},

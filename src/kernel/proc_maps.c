@@ -17,7 +17,7 @@ static const struct {
 	{"hg", PROC_MAP_HUGEPAGE},   {"nh", PROC_MAP_NOHUGEPAGE}, {"mg", PROC_MAP_MERGEABLE},
 	{"lo", PROC_MAP_LOCKED},     {"sr", PROC_MAP_SEQUENTIAL}, {"rr", PROC_MAP_RANDOM},
 	{"nr", PROC_MAP_NORESERVE},  {"ht", PROC_MAP_HUGETLB},   {"io", PROC_MAP_IO},
-	{"pf", PROC_MAP_PFN},        {"um", PROC_MAP_UFFD},      {"uw", PROC_MAP_UFFD},
+	{"pf", PROC_MAP_PFN},        {"um", PROC_MAP_UFFD},      {"uw", PROC_MAP_UFFD_WP},
 	{"ui", PROC_MAP_UFFD},       {"sl", PROC_MAP_SEALED},
 	{"lf", PROC_MAP_LOCKED_ON_FAULT},
 };

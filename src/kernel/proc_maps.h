@@ -22,9 +22,10 @@ enum proc_map_flag { /* what VmFlags says, two letters there */
 	PROC_MAP_HUGETLB = 1 << 13,     /* ht */
 	PROC_MAP_IO = 1 << 14,          /* io */
 	PROC_MAP_PFN = 1 << 15,         /* pf */
-	PROC_MAP_UFFD = 1 << 16,        /* um, uw, ui */
+	PROC_MAP_UFFD = 1 << 16,        /* um, ui */
 	PROC_MAP_SEALED = 1 << 17,      /* sl */
 	PROC_MAP_LOCKED_ON_FAULT = 1 << 18, /* lf */
+	PROC_MAP_UFFD_WP = 1 << 19,     /* uw */
 };
 
 struct proc_map {

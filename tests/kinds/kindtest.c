@@ -64,6 +64,11 @@ void kt_refused_with(const char *code)
 	append("refused", code);
 }
 
+void kt_tasks_change(void)
+{
+	kt_mark("tasks_change");
+}
+
 void kt_user_refused_with(const char *code)
 {
 	if (geteuid() != 0)

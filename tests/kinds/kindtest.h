@@ -39,6 +39,8 @@ _Noreturn void kt_pass(void);
 _Noreturn void kt_skip(const char *why);
 /* An ordinary user is refused this, under this code. */
 void kt_user_refused_with(const char *code);
+/* Processes come and go all the time: the runner does not compare which there are. */
+void kt_tasks_change(void);
 /* For programs in refused/: the E_ code that check and checkpoint must answer. */
 void kt_refused_with(const char *code);
 _Noreturn void kt_fail(const char *file, int line, const char *fmt, ...)
