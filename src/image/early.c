@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "image/page_block.h"
 
 static const char no_memory[] = "does not fit into memory";
 
@@ -28,8 +27,8 @@ void early_free(struct early *e)
 	if (!e)
 		return;
 	for (size_t i = 0; i < EARLY_CACHE; i++) {
-		page_block_unmap(e->cache[i].data, IMAGE_BLOCK);
-		page_block_unmap(e->cache[i].in, IMAGE_BLOCK);
+		free(e->cache[i].data);
+		free(e->cache[i].in);
 	}
 	if (e->own_fd)
 		close(e->fd);
@@ -224,8 +223,9 @@ static const char *load(struct early *e, const struct early_frame *f, struct ear
 	_cleanup_free_ uint8_t *lead = malloc(lead_len);
 	bool raw = f->p.encoding == IMAGE_NONE;
 
-	if (!lead || (!c->data && !(c->data = page_block_map(IMAGE_BLOCK))) ||
-	    (!raw && !c->in && !(c->in = page_block_map(IMAGE_BLOCK))))
+	/* Ordinary memory: a page server is forked off and goes on with what is here. */
+	if (!lead || (!c->data && !(c->data = malloc(IMAGE_BLOCK))) ||
+	    (!raw && !c->in && !(c->in = malloc(IMAGE_BLOCK))))
 		return no_memory;
 	uint8_t *stored = raw ? c->data : c->in;
 	if (fd_pread_all(e->fd, lead, lead_len, (off_t)f->at) != (ssize_t)lead_len ||

@@ -37,7 +37,7 @@ struct early_cached {
 	size_t frame;
 	unsigned users;
 	uint64_t used;           /* when, for choosing the one to give up */
-	uint8_t *data, *in;      /* IMAGE_BLOCK each, mapped at first use; in: only when compressed */
+	uint8_t *data, *in;      /* IMAGE_BLOCK each, allocated at first use; in: only when compressed */
 };
 
 struct early {
