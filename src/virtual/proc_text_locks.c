@@ -18,7 +18,7 @@ static char *find_holder(char *line, size_t n)
 		size_t k = strcspn(p + blanks, " \n");
 		char *token = p + blanks;
 
-		if (token >= end)
+		if (k == 0)
 			break;
 		/* In the numbering "1:" the colon is at the end. */
 		char *colon = memchr(token, ':', k);

@@ -112,6 +112,12 @@ struct proc_answer {
 
 enum {
 	PROC_NOFOLLOW = 1 << 0, /* O_NOFOLLOW, AT_SYMLINK_NOFOLLOW, calls on the link itself, O_CREAT|O_EXCL */
+	/* openat2(2) RESOLVE_*; what they forbid is -ELOOP or -EXDEV, as there. */
+	PROC_NO_XDEV = 1 << 1,
+	PROC_NO_MAGICLINKS = 1 << 2,
+	PROC_NO_SYMLINKS = 1 << 3,
+	PROC_BENEATH = 1 << 4,
+	PROC_IN_ROOT = 1 << 5,
 };
 
 /* What path names for the caller. dirfd is the caller's own descriptor, or AT_FDCWD; an empty path names

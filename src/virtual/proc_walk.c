@@ -28,6 +28,7 @@ struct walk {
 	struct proc_place place; /* in_proc */
 	char mount[PROC_PATH_MAX]; /* a path to the procfs of place */
 	char text[PROC_PATH_MAX]; /* !in_proc: a path to cur that the caller can use, "" is / */
+	char start[PROC_PATH_MAX]; /* text of root */
 	char rest[PROC_PATH_MAX]; /* what is still to be walked */
 	bool slash; /* behind the last component: a directory is asked for */
 	int links;
@@ -103,6 +104,14 @@ static int look_around(struct walk *w)
 	return r < 0 ? r : enter_place(w);
 }
 
+static int make_root(struct walk *w)
+{
+	fd_closep(&w->root);
+	w->root = fcntl(w->cur, F_DUPFD_CLOEXEC, 0);
+	w->root_st = w->st;
+	return w->root < 0 ? -errno : 0;
+}
+
 /* Where the walk begins. The links of /proc/PID are followed with our own rights: it is the caller's own. */
 static int walk_begin(struct walk *w, int dirfd, const char *path)
 {
@@ -114,7 +123,9 @@ static int walk_begin(struct walk *w, int dirfd, const char *path)
 		w->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (w->root < 0 || fstat(w->root, &w->root_st) < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	if (path[0] == '/')
+	if (path[0] == '/' && w->flags & PROC_BENEATH)
+		return -EXDEV;
+	if (path[0] == '/' && !(w->flags & PROC_IN_ROOT))
 		return move(w, fcntl(w->root, F_DUPFD_CLOEXEC, 0));
 	if (dirfd == AT_FDCWD)
 		strcpy(at + n - 4, "cwd");
@@ -124,7 +135,26 @@ static int walk_begin(struct walk *w, int dirfd, const char *path)
 	if (r < 0)
 		return r == -ENOENT && dirfd != AT_FDCWD ? -EBADF : r;
 	snprintf(w->text, sizeof w->text, "/proc/%s", at);
-	return look_around(w);
+	if (w->flags & PROC_IN_ROOT)
+		strcpy(w->start, w->text);
+	r = look_around(w);
+	if (r == 0 && w->flags & (PROC_BENEATH | PROC_IN_ROOT)) /* nothing is above where it begins */
+		r = make_root(w);
+	return r;
+}
+
+/* Begins again at the root, for a link with an absolute text. With PROC_IN_ROOT that may be in /proc. */
+static int restart(struct walk *w)
+{
+	int r = move(w, fcntl(w->root, F_DUPFD_CLOEXEC, 0));
+
+	if (r < 0)
+		return r;
+	strcpy(w->text, w->start);
+	if (w->flags & PROC_IN_ROOT)
+		return look_around(w);
+	w->in_proc = false;
+	return 0;
 }
 
 /* Puts a link's text in front of what is left. */
@@ -133,8 +163,10 @@ static int follow_text(struct walk *w, const char *text)
 	char rest[PROC_PATH_MAX];
 	int n;
 
-	if (++w->links > LINKS_MAX)
+	if (++w->links > LINKS_MAX || w->flags & PROC_NO_SYMLINKS)
 		return -ELOOP;
+	if (*text == '/' && w->flags & (PROC_BENEATH | PROC_NO_XDEV))
+		return -EXDEV;
 	if (!*text)
 		return -ENOENT;
 	if (!*w->rest && text[strlen(text) - 1] == '/')
@@ -143,11 +175,7 @@ static int follow_text(struct walk *w, const char *text)
 	if (n < 0 || (size_t)n >= sizeof rest)
 		return -ENAMETOOLONG;
 	memcpy(w->rest, rest, (size_t)n + 1);
-	if (*text != '/')
-		return 0;
-	w->in_proc = false;
-	w->text[0] = 0;
-	return move(w, fcntl(w->root, F_DUPFD_CLOEXEC, 0));
+	return *text == '/' ? restart(w) : 0;
 }
 
 static int follow_fd_text(struct walk *w, int link)
@@ -180,8 +208,10 @@ static int follow_magic(struct walk *w, const char *link)
 	struct proc_as_caller as;
 	int r, fd;
 
-	if (++w->links > LINKS_MAX)
+	if (++w->links > LINKS_MAX || w->flags & (PROC_NO_SYMLINKS | PROC_NO_MAGICLINKS))
 		return -ELOOP;
+	if (w->flags & (PROC_BENEATH | PROC_IN_ROOT | PROC_NO_XDEV))
+		return -EXDEV;
 	r = proc_as_caller_begin(w->v, w->c, w->place.task, &as);
 	fd = r < 0 ? -1 : openat(w->cur, link, O_PATH | O_CLOEXEC);
 	if (r == 0 && fd < 0)
@@ -205,7 +235,9 @@ static int step_up(struct walk *w)
 	int r;
 
 	if (same_object(&w->st, &w->root_st))
-		return 0;
+		return w->flags & PROC_BENEATH ? -EXDEV : 0;
+	if (w->flags & PROC_NO_XDEV && w->in_proc && w->place.level == PROC_AT_ROOT)
+		return -EXDEV;
 	r = move(w, openat(w->cur, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
 	if (r < 0)
 		return r;
@@ -274,6 +306,8 @@ static int step_in_proc(struct walk *w, const char *name)
 static int enter_proc(struct walk *w)
 {
 	w->met = true;
+	if (w->flags & PROC_NO_XDEV)
+		return -EXDEV;
 	if (proc_is_ours(w->v, w->cur)) {
 		w->in_proc = true;
 		w->place = (struct proc_place){.level = PROC_AT_ROOT};

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,12 +13,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "kernel/sys.h"
 
 static int to_host(void *arg, struct vpid pid, struct hpid *ret)
 {
@@ -70,6 +77,7 @@ struct born {
 
 struct ends {
 	int die, say, go[2]; /* go: whoever is born before says so to init */
+	int lock;
 };
 
 static void say(const struct ends *e, pid_t vpid, pid_t host, bool process)
@@ -121,10 +129,43 @@ static void run_threads(const struct ends *e)
 	_exit(0);
 }
 
-static void run_caller(const struct ends *e)
+/* A clock of another process is named by its number, and so is a thread to be notified. */
+static void make_timers(pid_t init)
 {
+	struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+	timer_t t;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(init, &clock) != 0 || timer_create(CLOCK_MONOTONIC, &ev, &t) < 0 ||
+	    timer_create(clock, &ev, &t) < 0)
+		_exit(1);
+	ev.sigev_notify = SIGEV_THREAD_ID;
+	ev._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &ev, &t) < 0)
+		_exit(1);
+}
+
+static void make_objects(const struct ends *e, pid_t sibling)
+{
+	struct flock range = {.l_type = F_WRLCK, .l_start = 10, .l_len = 5};
+	int shm = shmget(IPC_PRIVATE, 4096, 0600);
+
+	if (dup2(sys_pidfd_open(sibling, 0), WORLD_PIDFD) < 0 || dup2(e->lock, WORLD_LOCKED) < 0 ||
+	    flock(WORLD_LOCKED, LOCK_EX) < 0 || fcntl(WORLD_LOCKED, F_SETLK, &range) < 0)
+		_exit(1);
+	/* Ends with the last who has it attached. */
+	if (shm < 0 || shmat(shm, NULL, 0) == (void *)-1 || shmctl(shm, IPC_RMID, NULL) < 0)
+		_exit(1);
+}
+
+static void run_caller(const struct ends *e, pid_t sibling)
+{
+	pid_t init = getppid();
+
 	setsid();
 	prctl(PR_SET_NAME, "caller) S 1");
+	make_timers(init);
+	make_objects(e, sibling);
 	say(e, 5, getpid(), true);
 	wait_for_end(e->die);
 	_exit(0);
@@ -140,21 +181,24 @@ static pid_t fork_bound(void)
 	return pid;
 }
 
-void world_run_init(int die, int say_to)
+static void run_init(int die, int say_to, int lock)
 {
-	struct ends e = {.die = die, .say = say_to};
+	struct ends e = {.die = die, .say = say_to, .lock = lock};
+	pid_t sibling;
 
 	if (pipe2(e.go, O_CLOEXEC) < 0)
 		_exit(1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "init");
 	setsid();
 	say(&e, 1, getpid(), true);
 	wait_for_birth(&e);
-	if (fork_bound() == 0)
+	sibling = fork_bound();
+	if (sibling == 0)
 		run_threads(&e);
 	wait_for_birth(&e);
 	if (fork_bound() == 0)
-		run_caller(&e);
+		run_caller(&e, sibling);
 	wait_for_birth(&e);
 	close(say_to);
 	wait_for_end(die);
@@ -168,41 +212,71 @@ static int by_vpid(const void *a, const void *b)
 	return ((const struct born *)a)->vpid - ((const struct born *)b)->vpid;
 }
 
-void world_new(struct world *w)
+/* clone(2) as fork(2) does it, into namespaces. As an ordinary user that takes a user namespace. */
+static pid_t fork_into(unsigned long flags)
 {
-	static const char *const dirs[] = {"/tmp", "/dev/shm"};
-	struct pidspace_error err;
+	if (flags && geteuid() != 0)
+		flags |= CLONE_NEWUSER;
+	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+static void start(struct world *w, unsigned long flags)
+{
 	struct born b;
-	int die[2], tell[2];
+	int die[2], tell[2], lock;
+	char path[80];
 
 	*w = (struct world){0};
+	snprintf(w->dir, sizeof w->dir, "/tmp/proc-world-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(path, sizeof path, "%s/lock", w->dir);
+	lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(lock >= 0);
 	assert_int_equal(pipe2(die, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(tell, O_CLOEXEC), 0);
-	w->init = fork();
-	assert_true(w->init >= 0);
+	w->init = fork_into(flags);
 	if (w->init == 0) {
 		close(die[1]);
 		close(tell[0]);
-		world_run_init(die[0], tell[1]);
+		if (flags && (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+			      mount("proc", "/proc", "proc", 0, NULL) < 0))
+			_exit(1);
+		run_init(die[0], tell[1], lock);
 	}
+	close(lock);
 	close(die[0]);
 	close(tell[1]);
 	w->die = die[1];
-	while (w->n < 5) {
-		assert_int_equal(read(tell[0], &b, sizeof b), sizeof b);
+	while (w->init > 0 && w->n < 5 && read(tell[0], &b, sizeof b) == sizeof b) {
 		w->task[w->n].host = b.host;
 		w->task[w->n].vpid = b.vpid;
 		w->task[w->n++].process = b.process;
 	}
 	close(tell[0]);
 	qsort(w->task, w->n, sizeof *w->task, by_vpid);
+}
+
+void world_new(struct world *w)
+{
+	static const char *const dirs[] = {"/tmp", "/dev/shm"};
+	struct pidspace_error err;
+
+	start(w, 0);
+	assert_int_equal(w->n, 5);
 	w->pids = (struct pid_view){
 		.arg = w, .to_host = to_host, .to_guest = to_guest, .each = each,
 		.pid_max = 4194304, .last_pid = 5,
 	};
 	assert_int_equal(proc_view_init(&w->view, &w->pids, dirs, 2, &err), 0);
-	snprintf(w->dir, sizeof w->dir, "/tmp/proc-world-XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
+}
+
+bool world_new_space(struct world *w)
+{
+	start(w, CLONE_NEWPID | CLONE_NEWNS);
+	if (w->n == 5)
+		return true;
+	world_done(w);
+	return false;
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
@@ -213,7 +287,8 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 void world_done(struct world *w)
 {
 	close(w->die);
-	assert_int_equal(waitpid(w->init, NULL, 0), w->init);
+	if (w->init > 0)
+		assert_int_equal(waitpid(w->init, NULL, 0), w->init);
 	proc_view_done(&w->view);
 	nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

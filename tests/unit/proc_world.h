@@ -2,12 +2,15 @@
 /* A small container for the tests of /proc: real processes with numbers that we made up.
  *
  *   1 ─┬─ 2      sleeps, two more threads (3, 4)
- *      └─ 5      a session and group of its own, the caller of most tests
+ *      └─ 5      a session and group of its own, the caller of most tests; has timers, locks on the file
+ *                "lock" in dir, a pidfd of 2 (descriptor 200), and shared memory
  *
  * All of them wait for the test to end. Whoever is not in the tree, the test itself for one, is outside. */
 #include "virtual/proc_view.h"
 
 #define WORLD_TASKS 16
+#define WORLD_PIDFD 200
+#define WORLD_LOCKED 201
 
 struct world {
 	struct {
@@ -22,12 +25,11 @@ struct world {
 	char dir[64]; /* for links and the like */
 };
 
-/* What init does: starts the others, who each write what they are to say_to, and ends when die is at its
- * end. In a new PID namespace their numbers are those above. Does not return. */
-void world_run_init(int die, int say_to);
-
 /* Starts the tree and a view of it; world_done() ends it. */
 void world_new(struct world *w);
+/* The same tree in a PID namespace of its own with its own /proc, which is below /proc/(w->init)/root; there is
+ * no view of it. false: this user may make none. */
+bool world_new_space(struct world *w);
 void world_done(struct world *w);
 
 pid_t world_host(const struct world *w, pid_t vpid);
