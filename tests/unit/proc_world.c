@@ -305,3 +305,16 @@ struct proc_caller world_caller(const struct world *w, pid_t tgid, pid_t tid)
 {
 	return (struct proc_caller){hpid_of(world_host(w, tgid)), hpid_of(world_host(w, tid))};
 }
+
+int world_open(struct world *w, struct proc_caller c, int dirfd, const char *path, int flags)
+{
+	struct proc_answer a;
+	int r = proc_view_resolve(&w->view, &c, dirfd, path, flags & O_NOFOLLOW ? PROC_NOFOLLOW : 0, &a);
+
+	if (r < 0)
+		return r;
+	r = a.what == PROC_ELSEWHERE ? -EXDEV : a.what == PROC_OUTSIDE ? -EXFULL
+							    : proc_view_open(&w->view, &a, flags);
+	proc_answer_done(&a);
+	return r;
+}

@@ -34,3 +34,6 @@ void world_done(struct world *w);
 
 pid_t world_host(const struct world *w, pid_t vpid);
 struct proc_caller world_caller(const struct world *w, pid_t tgid, pid_t tid);
+
+/* open(2) of the path by c: the descriptor or -errno; -EXDEV: it is not in /proc, -EXFULL: a magic link leads out. */
+int world_open(struct world *w, struct proc_caller c, int dirfd, const char *path, int flags);
