@@ -22,13 +22,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -307,6 +311,61 @@ static void places_that_lie_far_apart_are_refused(void **state)
 	assert_int_equal(filter_build(&far, &f.code, &f.n), -EINVAL);
 }
 
+/* What the child below, which cannot even exit, leaves for us. */
+struct seen {
+	volatile long uid, ptrace, trapped, code, number, io_uring, beyond;
+};
+static struct seen *seen;
+
+static void on_sigsys(int sig, siginfo_t *info, void *context)
+{
+	(void)sig, (void)context;
+	seen->trapped++;
+	seen->code = info->si_errno;
+	seen->number = info->si_syscall;
+}
+
+static void under_the_filter(struct filter *f)
+{
+	const struct sigaction act = {.sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO};
+	struct sock_fprog prog = {.len = (unsigned short)f->n, .filter = f->code};
+
+	signal(SIGILL, SIG_DFL); /* cmocka would go on with its own tests */
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	sigaction(SIGSYS, &act, NULL);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0) {
+		seen->uid = syscall(SYS_getuid);
+		seen->ptrace = syscall(SYS_ptrace, 0, 0, 0, 0) < 0 ? -errno : 0;
+		seen->io_uring = syscall(SYS_io_uring_setup, 0, NULL) < 0 ? -errno : 0;
+		seen->beyond = syscall(CATALOGUE_LAST + 1) < 0 ? -errno : 0;
+		syscall(SYS_getppid);
+	}
+	__builtin_trap();
+}
+
+static void the_kernel_takes_it(void **state)
+{
+	int status;
+	pid_t pid;
+
+	seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(seen != MAP_FAILED);
+	seen->uid = -1;
+	pid = fork();
+	if (pid == 0)
+		under_the_filter(*state);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(seen->uid, getuid());
+	assert_int_equal(seen->ptrace, -EPERM);
+	assert_int_equal(seen->io_uring, -EPERM);
+	assert_int_equal(seen->beyond, -ENOSYS);
+	assert_int_equal(seen->trapped, 1);
+	assert_int_equal(seen->code, SHIM_TRAP);
+	assert_int_equal(seen->number, SYS_getppid);
+	munmap(seen, sizeof *seen);
+}
+
 static int build(void **state)
 {
 	static struct filter f;
@@ -328,6 +387,7 @@ int main(void)
 		cmocka_unit_test(what_matters_is_as_we_mean_it),
 		cmocka_unit_test(calls_that_pass_are_decided_by_their_number),
 		cmocka_unit_test(foreign_entries_do_not_exist),
+		cmocka_unit_test(the_kernel_takes_it),
 		cmocka_unit_test(places_that_lie_far_apart_are_refused),
 	};
 	return cmocka_run_group_tests(tests, build, done);
