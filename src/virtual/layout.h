@@ -6,7 +6,7 @@
  * seccomp filter tells the shim's own system calls by their instruction pointer and outlives exec.
  *
  *   SHIM_TEXT     code and constants, MAP_PRIVATE, read and execute
- *   SHIM_PRIVATE  one page of the process's own (not in the memfd)
+ *   SHIM_PRIVATE  a few pages of the process's own (not in the memfd)
  *   SHIM_COMMON   struct shim_common, MAP_SHARED
  *   SHIM_MAP      the pid map (ids/pid_map.h), MAP_SHARED */
 #define PID_MAP_ONLY PID_MAP_DIRECT
@@ -16,7 +16,7 @@
 #define SHIM_TEXT SHIM_BASE
 #define SHIM_TEXT_SIZE UINT64_C(0x10000)
 #define SHIM_PRIVATE (SHIM_TEXT + SHIM_TEXT_SIZE)
-#define SHIM_PRIVATE_SIZE UINT64_C(0x1000)
+#define SHIM_PRIVATE_SIZE UINT64_C(0x4000)
 #define SHIM_COMMON (SHIM_BASE + UINT64_C(0x100000))
 #define SHIM_COMMON_SIZE UINT64_C(0x100000)
 #define SHIM_MAP (SHIM_BASE + UINT64_C(0x200000))
@@ -30,7 +30,7 @@
 
 /* The entry points, in this order at the start of the text (shim/entry.S). */
 #define SHIM_ENTRY_SIGSYS (SHIM_TEXT + 0x00)  /* handler of SIGSYS */
-#define SHIM_ENTRY_BOOT (SHIM_TEXT + 0x10)    /* first instruction after an exec, see shim_boot */
+#define SHIM_ENTRY_BOOT (SHIM_TEXT + 0x10)    /* after an exec: rsp is the address of struct shim_image, r8 the memfd */
 #define SHIM_ENTRY_RESTORER (SHIM_TEXT + 0x20) /* rt_sigreturn(2) */
 #define SHIM_ENTRY_HANDLER (SHIM_TEXT + 0x30) /* stands for the guest's handlers, see shim/actions.c */
 #define SHIM_ENTRY_ENTER (SHIM_TEXT + 0x70)   /* void (long memfd): the same as boot, called */
@@ -72,6 +72,14 @@ struct shim_birth {
 #define TASK_UNDUMPABLE (PID_MAP_FLAG_USER << 5)    /* believes that it is */
 #define TASK_RECORDS (PID_MAP_FLAG_USER << 6)       /* its reads are trapped, see shim/records.c */
 #define TASK_THREADED (PID_MAP_FLAG_USER << 7)      /* the process has had more than one thread */
+
+/* Lies on the stack of a new image when the shim enters it (warden_exec.c): how to begin the program, and what the first
+ * instructions were. */
+#define SHIM_ENTRY_BYTES 9
+struct shim_image {
+	uint64_t rip, rsp;
+	uint8_t was[16];
+};
 
 struct shim_common {
 	uint32_t version;

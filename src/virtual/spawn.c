@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -20,6 +21,10 @@
 #include "virtual/filter.h"
 #include "virtual/landlock.h"
 #include "virtual/warden.h"
+
+/* include/uapi/linux/seccomp.h, Linux 6.6 */
+#define NOTIF_SET_FLAGS _IOW('!', 4, uint64_t)
+#define NOTIF_SYNC_WAKE_UP 1UL
 
 struct birth {
 	const struct virtual_options *o;
@@ -169,8 +174,12 @@ static int hear_init(struct warden *w, int sock, struct pidspace_error *err)
 	size_t n;
 	ssize_t k = fd_recv_fds(sock, &o, sizeof o, &w->listener, 1, &n);
 
-	if (k == 1 && n == 1)
+	if (k == 1 && n == 1) {
+		/* Who asks and who answers take turns: on one cpu that costs a tenth. Without it (before Linux 6.6) it works
+		 * all the same. */
+		ioctl(w->listener, NOTIF_SET_FLAGS, NOTIF_SYNC_WAKE_UP);
 		return 0;
+	}
 	if (k == sizeof o && err)
 		*err = o.error;
 	return k == sizeof o ? o.error.status : error_sys(err, -EPIPE, "process 1 of the container died early");

@@ -4,6 +4,7 @@
  * So the kernel's handler of every signal the guest catches is SHIM_ENTRY_HANDLER. Which one the guest wants is
  * kept by the kernel itself, in sa_restorer: that comes back on the stack with every delivery, follows
  * fork(2), CLONE_SIGHAND and exec(2) as the rest of the action does, and needs no table here. */
+#include "virtual/shim/patch.h"
 #include "virtual/shim/trap.h"
 
 #define SA_EXPOSE_TAGBITS_ 0x800ul /* without a meaning on x86: remembers that SIGSYS was in the mask */
@@ -13,21 +14,12 @@
 #define HARMLESS (SIG_BIT(SIGCHLD) | SIG_BIT(SIGCONT) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGKILL) | \
 		  SIG_BIT(SIGSTOP) | SIG_BIT(SIGSYS))
 
-struct own_sigsys {
-	struct sigaction action;
-};
-
-static struct own_sigsys *own(void)
-{
-	return (struct own_sigsys *)SHIM_PRIVATE;
-}
-
 static long sigsys_action(const struct sigaction *act, struct sigaction *old)
 {
-	struct sigaction before = own()->action;
+	struct sigaction before = own()->sigsys;
 
 	if (act)
-		own()->action = *act;
+		own()->sigsys = *act;
 	if (old) {
 		/* Somewhere the kernel can be made to write it, or not. */
 		long r = CALL4(__NR_rt_sigaction, SIGSYS, 0, old, 8);
@@ -115,12 +107,28 @@ void actions_for_child_of_init(void)
 			CALL4(__NR_rt_sigaction, sig, &a, 0, 8);
 }
 
+/* By the short way there is no frame: the thread's mask is the guest's. */
+static long mask_now(const struct trap *t)
+{
+	uint64_t set;
+
+	if (t->arg[1] && t->arg[3] == 8) {
+		if (!guest_readable((const void *)t->arg[1], 8))
+			return -EFAULT;
+		set = *(const uint64_t *)t->arg[1] & ~SIG_BIT(SIGSYS);
+		return CALL4(t->nr, t->arg[0], &set, t->arg[2], 8);
+	}
+	return trap_native(t);
+}
+
 /* The frame's mask is the guest's, and becomes it again on return. */
 SPECIAL(actions_procmask)
 {
-	uint64_t *mask = (uint64_t *)&t->uc->uc_sigmask, set;
+	uint64_t *mask = (uint64_t *)&t->uc->uc_sigmask, set = 0;
 	const uint64_t *want = (const void *)t->arg[1];
 
+	if (!t->uc)
+		return mask_now(t);
 	if (t->arg[3] != 8)
 		return -EINVAL;
 	if (want) {
@@ -178,7 +186,7 @@ SPECIAL(actions_masked_wait)
 /* A SIGSYS of the guest's own: from its filter, or sent. */
 long actions_own_sigsys(siginfo_t *info, struct ucontext *uc)
 {
-	struct sigaction a = own()->action;
+	struct sigaction a = own()->sigsys;
 	uint64_t set = SIG_BIT(SIGSYS);
 
 	if (a.sa_handler == SIG_IGN && info->si_code <= 0)

@@ -1,4 +1,5 @@
 /* The first thing that runs in a new image: the text has been mapped by a call that the warden set up. */
+#include "virtual/shim/patch.h"
 #include "virtual/shim/trap.h"
 
 #include <linux/mman.h>
@@ -12,7 +13,20 @@ static void map_or_die(uint64_t at, uint64_t size, int flags, long fd, uint64_t 
 		CALL1(__NR_exit_group, 127);
 }
 
-void shim_boot(long fd)
+/* Where the warden put its instructions. */
+static void put_back(const struct shim_image *image)
+{
+	uint64_t page = image->rip & ~4095ul, size = ((image->rip + SHIM_ENTRY_BYTES + 4095) & ~4095ul) - page;
+
+	if (patch_write_code(image->rip, image->was, SHIM_ENTRY_BYTES))
+		return;
+	CALL3(__NR_mprotect, page, size, PROT_READ | PROT_WRITE | PROT_EXEC);
+	__builtin_memcpy((void *)image->rip, image->was, SHIM_ENTRY_BYTES);
+	CALL3(__NR_mprotect, page, size, PROT_READ | PROT_EXEC);
+}
+
+/* image: NULL for the process that is to become vpid 1. */
+void shim_boot(long fd, const struct shim_image *image)
 {
 	struct sigaction a = {
 		.sa_handler = (__sighandler_t)SHIM_ENTRY_SIGSYS,
@@ -25,6 +39,9 @@ void shim_boot(long fd)
 	map_or_die(SHIM_COMMON, SHIM_COMMON_SIZE, MAP_SHARED, fd, SHIM_COMMON_AT);
 	map_or_die(SHIM_MAP, SHIM_MAP_SIZE, MAP_SHARED, fd, 0);
 	CALL1(__NR_close, fd);
+	own()->in_proc = !!(ids_flags(ids_self()) & TASK_IN_PROC);
 	CALL4(__NR_rt_sigaction, SIGSYS, &a, 0, 8);
 	CALL4(__NR_rt_sigprocmask, SIG_UNBLOCK, &set, 0, 8);
+	if (image)
+		put_back(image);
 }

@@ -6,7 +6,7 @@ shim_start:
 	/* +0x00: handler of SIGSYS: rdi signal, rsi siginfo, rdx ucontext; the stack is as after a call */
 	jmp	shim_sigsys
 	.balign 16
-	/* +0x10: after an exec: rsp points to { rip, rsp } of the new program, r8 is the memfd */
+	/* +0x10: after an exec */
 	jmp	boot
 	.balign 16
 	/* +0x20: the restorer, with the very bytes that unwinders know as __restore_rt */
@@ -33,8 +33,8 @@ bell:
 	syscall
 	ret
 	.balign 16
-	/* +0x70: void shim_boot(long memfd), for the process that is to become vpid 1 */
-	jmp	shim_boot
+	/* +0x70: void enter(long memfd), for the process that is to become vpid 1 */
+	jmp	enter
 	.balign 16
 	/* +0x80: the gate as a function, for that process */
 	jmp	shim_call
@@ -96,10 +96,15 @@ born:
 	mov	%rcx, %r9
 	jmp	*%r11
 
+enter:
+	xor	%esi, %esi
+	jmp	shim_boot
+
 /* A new image: maps what it still lacks, then begins as the kernel meant it to. */
 boot:
 	mov	%rsp, %rbp
 	mov	%r8, %rdi
+	mov	%rsp, %rsi
 	and	$-16, %rsp
 	call	shim_boot
 	mov	%rbp, %rsp
@@ -141,5 +146,47 @@ handler:
 	mov	%rcx, (%rsp)
 	xor	%eax, %eax
 	jmp	*%r11
+
+/* From a trampoline (patch.c): rax is the call, rcx where it goes on, the stack pointer is below the red zone already. What
+ * syscall preserves is preserved: all but rax, rcx and r11. */
+	.globl shim_short
+shim_short:
+	push	%rcx
+	push	%rbp
+	push	%rdi
+	push	%rsi
+	push	%rdx
+	push	%r10
+	push	%r8
+	push	%r9
+	push	$0			/* struct trap, from its end */
+	push	%r9
+	push	%r8
+	push	%r10
+	push	%rdx
+	push	%rsi
+	push	%rdi
+	push	%rax
+	mov	%rsp, %rdi
+	mov	%rsp, %rbp
+	and	$-16, %rsp
+	call	shim_short_call
+	mov	56(%rbp), %r11		/* not for the short way? */
+	test	%r11, %r11
+	cmovnz	(%rbp), %rax
+	lea	64(%rbp), %rsp
+	pop	%r9
+	pop	%r8
+	pop	%r10
+	pop	%rdx
+	pop	%rsi
+	pop	%rdi
+	pop	%rbp
+	pop	%rcx
+	lea	128(%rsp), %rsp
+	test	%r11, %r11
+	jz	1f
+	sub	$2, %rcx		/* the syscall instruction that is still there: it traps */
+1:	jmp	*%rcx
 
 	.section .note.GNU-stack, "", @progbits

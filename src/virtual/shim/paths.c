@@ -2,6 +2,7 @@
  *
  * Before the call the path is looked at: a component "proc", or a relative one in a process that holds
  * a directory of /proc. After it, what came of it is: symbolic links may have led there unseen. */
+#include "virtual/shim/patch.h"
 #include "virtual/shim/trap.h"
 
 #include <asm/stat.h>
@@ -120,6 +121,7 @@ static bool ask(struct trap *t, int path, int dirfd, char text[SHIM_TEXT_MAX], l
 		if (dirfd < CATALOGUE_NO_ARG)
 			t->arg[dirfd] = AT_FDCWD;
 	}
+	own()->in_proc = !!(ids_flags(ids_self()) & TASK_IN_PROC);
 	*ret = q.ret;
 	return q.answer == ANSWER_DONE;
 }
@@ -130,8 +132,7 @@ static bool suspect(const struct trap *t, int path)
 	const char *p = (const char *)t->arg[path];
 	int proc = path == CATALOGUE_NO_ARG ? 0 : paths_names_proc(p);
 
-	return proc == 1 || (proc == 0 && path != CATALOGUE_NO_ARG && p[0] != '/' &&
-			     (ids_flags(ids_self()) & TASK_IN_PROC));
+	return proc == 1 || (proc == 0 && path != CATALOGUE_NO_ARG && p[0] != '/' && own()->in_proc);
 }
 
 static __attribute__((noinline)) long ask_both(struct trap *t, const struct catalogue_row *r)
@@ -198,5 +199,5 @@ SPECIAL(paths_getcwd)
 {
 	long n = trap_native(t);
 
-	return n > 0 && (ids_flags(ids_self()) & TASK_IN_PROC) ? ask_where(t, n) : n;
+	return n > 0 && own()->in_proc ? ask_where(t, n) : n;
 }

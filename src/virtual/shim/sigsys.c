@@ -1,4 +1,5 @@
 /* Where every trapped system call arrives, and where it leaves with its answer. */
+#include "virtual/shim/patch.h"
 #include "virtual/shim/trap.h"
 
 static long special(struct trap *t, const struct catalogue_row *r)
@@ -12,10 +13,8 @@ static long special(struct trap *t, const struct catalogue_row *r)
 	}
 }
 
-static long dispatch(struct trap *t)
+long trap_dispatch(struct trap *t, const struct catalogue_row *r)
 {
-	const struct catalogue_row *r = catalogue_find(t->nr, (const uint64_t *)t->arg);
-
 	/* Reads are trapped by another filter than the catalogue's. */
 	if (t->nr == __NR_read || t->nr == __NR_readv)
 		return records_read(t);
@@ -43,13 +42,16 @@ void shim_sigsys(int sig, siginfo_t *info, struct ucontext *uc)
 		.uc = uc,
 	};
 	unsigned long rip = m->rip;
+	const struct catalogue_row *r;
 	long ret;
 
 	if (info->si_code != 1 /* SYS_SECCOMP */ || info->si_errno != SHIM_TRAP) {
 		actions_own_sigsys(info, uc);
 		return;
 	}
-	ret = dispatch(&t);
+	r = catalogue_find(t.nr, (const uint64_t *)t.arg);
+	patch_consider(r, rip, (uint32_t)t.nr);
+	ret = trap_dispatch(&t, r);
 	/* A birth goes on elsewhere, with registers of its own. */
 	if (m->rip == rip)
 		m->rax = (unsigned long)ret;

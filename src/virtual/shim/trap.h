@@ -13,7 +13,7 @@
 struct trap {
 	long nr;
 	long arg[6];
-	struct ucontext *uc;
+	struct ucontext *uc; /* of the signal; NULL: by the short way (patch.c) */
 };
 
 #define SIG_BIT(n) (UINT64_C(1) << ((n) - 1))
@@ -79,6 +79,7 @@ SPECIAL(paths_getcwd);
 
 /* --- and what these share --- */
 
+long trap_dispatch(struct trap *t, const struct catalogue_row *r);
 long rows_translate(struct trap *t, const struct catalogue_row *r);
 long rare_call(struct trap *t);
 long records_read(struct trap *t);

@@ -1,0 +1,43 @@
+#pragma once
+/* What the shim keeps in SHIM_PRIVATE, memory of the process's own: nothing in it is needed, but for the guest's SIGSYS
+ * action. A child of fork(2) has a copy, one of vfork(2) its parent's; after an exec it is empty. */
+#include <asm/signal.h>
+
+#include "virtual/layout.h"
+
+struct catalogue_row;
+
+/* A place in the code that traps, and how often it has. */
+struct place {
+	uint64_t at;
+	uint64_t count;
+};
+#define PLACES 256
+
+/* Code of ours near somebody's. */
+struct area {
+	uint64_t base, used;
+};
+#define AREAS 16
+#define AREA_SIZE 0x4000
+#define REACH UINT64_C(0x70000000)
+
+struct own {
+	struct sigaction sigsys; /* what the guest believes of SIGSYS */
+	uint32_t in_proc;        /* TASK_IN_PROC, where no call is needed to look */
+	uint32_t patching;       /* a lock that nobody waits for */
+	struct area areas[AREAS];
+	struct place places[PLACES];
+};
+_Static_assert(sizeof(struct own) <= SHIM_PRIVATE_SIZE, "struct own has outgrown its place");
+
+static inline struct own *own(void)
+{
+	return (struct own *)SHIM_PRIVATE;
+}
+
+/* Writes into this process where it may not itself; false where the kernel does not. */
+bool patch_write_code(uint64_t at, const void *bytes, unsigned long n);
+
+/* The call nr, of row r, has trapped at rip. */
+void patch_consider(const struct catalogue_row *r, uint64_t rip, uint32_t nr);
