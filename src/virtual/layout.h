@@ -6,7 +6,7 @@
  * seccomp filter tells the shim's own system calls by their instruction pointer and outlives exec.
  *
  *   SHIM_TEXT     code and constants, MAP_PRIVATE, read and execute
- *   SHIM_PRIVATE  a few pages of the process's own (not in the memfd)
+ *   SHIM_PRIVATE  one page of the process's own (not in the memfd)
  *   SHIM_COMMON   struct shim_common, MAP_SHARED
  *   SHIM_MAP      the pid map (ids/pid_map.h), MAP_SHARED */
 #define PID_MAP_ONLY PID_MAP_DIRECT
@@ -14,9 +14,9 @@
 
 #define SHIM_BASE UINT64_C(0x300000000000)
 #define SHIM_TEXT SHIM_BASE
-#define SHIM_TEXT_SIZE UINT64_C(0x10000)
+#define SHIM_TEXT_SIZE UINT64_C(0x40000)
 #define SHIM_PRIVATE (SHIM_TEXT + SHIM_TEXT_SIZE)
-#define SHIM_PRIVATE_SIZE UINT64_C(0x4000)
+#define SHIM_PRIVATE_SIZE UINT64_C(0x1000)
 #define SHIM_COMMON (SHIM_BASE + UINT64_C(0x100000))
 #define SHIM_COMMON_SIZE UINT64_C(0x100000)
 #define SHIM_MAP (SHIM_BASE + UINT64_C(0x200000))
@@ -71,14 +71,14 @@ struct shim_birth {
 #define TASK_LEADS_SESSION (PID_MAP_FLAG_USER << 4) /* its number may outlive it as a session's */
 #define TASK_UNDUMPABLE (PID_MAP_FLAG_USER << 5)    /* believes that it is */
 #define TASK_RECORDS (PID_MAP_FLAG_USER << 6)       /* its reads are trapped, see shim/records.c */
-#define TASK_THREADED (PID_MAP_FLAG_USER << 7)      /* the process has had more than one thread */
 
 /* Lies on the stack of a new image when the shim enters it (warden_exec.c): how to begin the program, and what the first
  * instructions were. */
 #define SHIM_ENTRY_BYTES 9
 struct shim_image {
 	uint64_t rip, rsp;
-	uint8_t was[16];
+	uint32_t in_proc; /* TASK_IN_PROC */
+	uint8_t was[12];
 };
 
 struct shim_common {

@@ -87,7 +87,7 @@ static int replace(struct hpid pid, uint64_t rip, uint8_t was[SHIM_ENTRY_BYTES])
 	return 0;
 }
 
-static int enter(struct following *f, struct hpid pid)
+static int enter(const struct warden *w, const struct following *f, struct hpid pid)
 {
 	struct user_regs_struct r;
 	struct shim_image image;
@@ -96,7 +96,9 @@ static int enter(struct following *f, struct hpid pid)
 
 	if (ptrace(PTRACE_GETREGS, pid.n, 0, &r) < 0)
 		return -errno;
-	image = (struct shim_image){.rip = r.rip, .rsp = r.rsp};
+	image = (struct shim_image){.rip = r.rip, .rsp = r.rsp,
+				    .in_proc = !!(pid_map_flags(w->place.map, pid, pid_map_to_vpid(w->place.map, pid)) &
+						  TASK_IN_PROC)};
 	e = replace(pid, r.rip, image.was);
 	if (e < 0)
 		return e;
@@ -123,7 +125,7 @@ static void executed(struct warden *w, struct hpid pid)
 	/* Of a thread that was not the leader this is its old number: it bears the leader's now. */
 	ptrace(PTRACE_GETEVENTMSG, pid.n, 0, &before);
 	f = find(w, hpid_of((pid_t)before));
-	r = f ? enter(f, pid) : -ESRCH;
+	r = f ? enter(w, f, pid) : -ESRCH;
 	forget(w, hpid_of((pid_t)before));
 	if (r < 0) /* its first system call would end it as well, but less clearly */
 		kill(pid.n, SIGKILL);

@@ -53,5 +53,6 @@ void warden_sweep(struct warden *w)
 	if (u.number.n)
 		qsort(u.number.at, u.number.n, sizeof *u.number.at, by_number);
 	pid_map_sweep(w->place.map, in_use, &u);
+	pid_map_trim(w->place.map);
 	vec_free(&u.number);
 }

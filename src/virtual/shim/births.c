@@ -1,6 +1,7 @@
 /* fork, vfork, clone, clone3. The call is not made here but on a trampoline (entry.S) after the frame of this signal is
  * gone: parent and child may share the stack, and the child of vfork(2) would overwrite what its parent still needs. */
 #include "virtual/shim/map.h"
+#include "virtual/shim/patch.h"
 #include "virtual/shim/trap.h"
 
 #include <linux/sched.h>
@@ -12,10 +13,10 @@ extern const char shim_birth_entry[];
 static struct shim_birth *take_slot(void)
 {
 	struct shim_birth *all = common()->births;
-	unsigned first = (unsigned)CALL0(__NR_gettid);
 
+	/* From the first on: so all of a container use the same page, and have it. */
 	for (unsigned i = 0; i < SHIM_BIRTHS; i++) {
-		struct shim_birth *b = &all[(first + i) % SHIM_BIRTHS];
+		struct shim_birth *b = &all[i];
 		uint32_t none = 0;
 		if (__atomic_compare_exchange_n(&b->users, &none, 2, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return b;
@@ -115,7 +116,7 @@ SPECIAL(births_begin)
 	b->flags = (ids_flags(owner) & (TASK_NO_NEW_PRIVS | TASK_FILTERED)) |
 		   (ids_flags(ids_self()) & (TASK_IN_PROC | TASK_UNDUMPABLE | TASK_RECORDS));
 	if (b->thread)
-		ids_set_flags(ids_self(), TASK_THREADED, 0);
+		own()->threaded = 1;
 	b->bound = 0;
 	if (a.flags & CLONE_PARENT_SETTID)
 		store_tid(a.parent_tid, vpid);
@@ -128,8 +129,9 @@ SPECIAL(births_begin)
 	return 0;
 }
 
-/* Parent and child alike, whoever comes first makes the number known; both do before the guest sees it. What a
- * late parent says is not needed when the child has spoken, and could be untrue by then. */
+/* Parent and child alike, whoever comes first makes the number known, before the guest sees it. What a late parent says is
+ * not needed when the child has spoken, and could be untrue by then; a late child is spared its first look at the map,
+ * page after page that it does not have yet. */
 long shim_born(long result, struct shim_birth *b)
 {
 	uint32_t flags = b->flags | (b->thread ? TASK_THREAD : 0);
@@ -141,10 +143,12 @@ long shim_born(long result, struct shim_birth *b)
 	}
 	if (result > 0) {
 		if (!__atomic_load_n(&b->bound, __ATOMIC_ACQUIRE))
-			map_bind(b->owner, (int)result, b->vpid, flags, false);
+			map_bind(b->owner, (int)result, b->vpid, flags);
+		__atomic_store_n(&b->bound, 1, __ATOMIC_RELEASE);
 		return b->vpid;
 	}
-	map_bind(b->owner, (int)CALL0(__NR_gettid), b->vpid, flags, true);
+	if (!__atomic_load_n(&b->bound, __ATOMIC_ACQUIRE))
+		map_bind(b->owner, (int)CALL0(__NR_gettid), b->vpid, flags);
 	__atomic_store_n(&b->bound, 1, __ATOMIC_RELEASE);
 	if (pid_map_load32(&map()->flags) & PID_MAP_DYING)
 		CALL1(__NR_exit_group, SIGKILL);

@@ -39,9 +39,10 @@ void shim_boot(long fd, const struct shim_image *image)
 	map_or_die(SHIM_COMMON, SHIM_COMMON_SIZE, MAP_SHARED, fd, SHIM_COMMON_AT);
 	map_or_die(SHIM_MAP, SHIM_MAP_SIZE, MAP_SHARED, fd, 0);
 	CALL1(__NR_close, fd);
-	own()->in_proc = !!(ids_flags(ids_self()) & TASK_IN_PROC);
 	CALL4(__NR_rt_sigaction, SIGSYS, &a, 0, 8);
 	CALL4(__NR_rt_sigprocmask, SIG_UNBLOCK, &set, 0, 8);
-	if (image)
+	if (image) {
+		own()->in_proc = image->in_proc;
 		put_back(image);
+	}
 }

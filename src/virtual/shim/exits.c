@@ -1,6 +1,7 @@
 /* The end of a thread or process by its own will. The kernel would go through the list of robust locks that it still holds
  * (kernel/futex/core.c exit_robust_list()), but in the lock words are the container's numbers: so it is done here. */
 #include "virtual/shim/map.h"
+#include "virtual/shim/patch.h"
 #include "virtual/shim/trap.h"
 
 #include <linux/fcntl.h>
@@ -24,15 +25,17 @@ static void die_holding(uint32_t *word, int vpid)
 		CALL3(__NR_futex, word, FUTEX_WAKE, 1);
 }
 
-static void give_up(int host, int vpid)
+static void give_up(int host)
 {
 	struct robust_list_head *head = 0;
 	struct robust_list *at;
 	unsigned long len;
-	int limit = LIST_LIMIT;
+	int limit = LIST_LIMIT, vpid;
 
-	if (CALL3(__NR_get_robust_list, host, &head, &len) < 0 || !head || !guest_readable(head, sizeof *head))
+	if (CALL3(__NR_get_robust_list, host, &head, &len) < 0 || !head || !guest_readable(head, sizeof *head) ||
+	    (head->list.next == &head->list && !head->list_op_pending))
 		return;
+	vpid = ids_guest(host ? host : (int)CALL0(__NR_gettid));
 	/* The lowest bit of an entry says that the lock is a PI one. */
 	for (at = head->list.next; at != &head->list && limit-- > 0;) {
 		struct robust_list *entry = (struct robust_list *)((uintptr_t)at & ~1ul);
@@ -66,7 +69,7 @@ static void give_up_all(void)
 			for (const char *c = d->name; *c >= '0' && *c <= '9'; c++)
 				host = host * 10 + *c - '0';
 			if (host)
-				give_up(host, ids_guest(host));
+				give_up(host);
 			at += d->reclen;
 		}
 	if (fd >= 0)
@@ -75,14 +78,20 @@ static void give_up_all(void)
 
 SPECIAL(exits_begin)
 {
-	int host = (int)CALL0(__NR_gettid), vpid = ids_guest(host), process = ids_self();
+	int host;
 
-	if (t->nr == __NR_exit_group && (ids_flags(process) & TASK_THREADED))
+	if (!own()->threaded) {
+		give_up(0); /* the caller */
+		return trap_native(t);
+	}
+	if (t->nr == __NR_exit_group) {
 		give_up_all();
-	else
-		give_up(host, vpid);
+		return trap_native(t);
+	}
 	/* Nobody waits for a thread that does not lead: its number is free as soon as it is gone. */
-	if (t->nr == __NR_exit && host != process)
-		map_leave(host, vpid);
+	host = (int)CALL0(__NR_gettid);
+	give_up(host);
+	if (host != ids_self())
+		map_leave(host, ids_guest(host));
 	return trap_native(t);
 }

@@ -31,15 +31,14 @@ static uint64_t now_ticks(void)
 	return (uint64_t)t.tv_sec * 100 + (uint64_t)t.tv_nsec / 10000000;
 }
 
-void map_bind(int owner, int host, int vpid, uint32_t flags, bool child)
+void map_bind(int owner, int host, int vpid, uint32_t flags)
 {
 	int r = pid_map_bind(map(), hpid_of(owner), hpid_of(host), vpid_of(vpid));
 
 	if (r != 0)
 		return;
 	pid_map_change_flags(map(), hpid_of(host), vpid_of(vpid), flags, 0);
-	if (child)
-		pid_map_set_start(map(), hpid_of(host), vpid_of(vpid), now_ticks());
+	pid_map_set_start(map(), hpid_of(host), vpid_of(vpid), now_ticks());
 }
 
 void map_leave(int host, int vpid)

@@ -10,8 +10,8 @@ static inline struct pid_map_header *map(void)
 /* A vpid for a child of the calling thread, in the kernel's order. 0; -EAGAIN: all are in use; -ENOMEM: init is gone. */
 int map_reserve(int owner, int *ret);
 
-/* Makes vpid the child's number; child_tid: the caller is the child itself. */
-void map_bind(int owner, int host, int vpid, uint32_t flags, bool child);
+/* Makes vpid the number of a new task. */
+void map_bind(int owner, int host, int vpid, uint32_t flags);
 
 /* A task that the caller has reaped, or that is about to end itself: its number is free unless a group or a session goes
  * by it. */

@@ -35,20 +35,14 @@ static bool suits(const struct catalogue_row *r)
 		       r->handler == HANDLER_SOCKETS_RECEIVE || r->handler == HANDLER_SOCKETS_NAME)));
 }
 
+/* Two that share a slot drive each other out: then neither is changed. */
 static struct place *find(uint64_t at)
 {
-	struct place *all = own()->places;
+	struct place *p = &own()->places[(at ^ at >> 8) % PLACES];
 
-	for (unsigned i = 0; i < PLACES; i++) {
-		struct place *p = &all[(at / 8 + i) % PLACES];
-		if (p->at == at)
-			return p;
-		if (!p->at) {
-			p->at = at;
-			return p;
-		}
-	}
-	return 0;
+	if (p->at != (uint32_t)at)
+		*p = (struct place){.at = (uint32_t)at};
+	return p;
 }
 
 bool patch_write_code(uint64_t at, const void *bytes, unsigned long n)
@@ -131,7 +125,7 @@ static bool replace(uint64_t place, uint64_t trampoline)
 		__builtin_memcpy(word + (place - word_at) + 1, &distance, 4);
 		return patch_write_code(word_at, word, 8);
 	}
-	if (ids_flags(ids_self()) & TASK_THREADED)
+	if (own()->threaded)
 		return false;
 	word[0] = JMP_REL32;
 	__builtin_memcpy(word + 1, &distance, 4);
@@ -156,7 +150,7 @@ void patch_consider(const struct catalogue_row *r, uint64_t rip, uint32_t nr)
 	uint64_t at = rip - PLACE, trampoline;
 	struct place *p;
 
-	if (!suits(r) || (rip & 4095) < PLACE || (p = find(at)) == 0 || ++p->count != OFTEN)
+	if (!suits(r) || (rip & 4095) < PLACE || ++(p = find(at))->count != OFTEN)
 		return;
 	/* Code in writable memory is somebody's who writes code himself. */
 	if (!movable((const uint8_t *)at, nr) || writable(at) ||

@@ -7,10 +7,9 @@
 
 struct catalogue_row;
 
-/* A place in the code that traps, and how often it has. */
+/* A place in the code that traps (the low half of its address), and how often it has. */
 struct place {
-	uint64_t at;
-	uint64_t count;
+	uint32_t at, count;
 };
 #define PLACES 256
 
@@ -26,6 +25,7 @@ struct own {
 	struct sigaction sigsys; /* what the guest believes of SIGSYS */
 	uint32_t in_proc;        /* TASK_IN_PROC, where no call is needed to look */
 	uint32_t patching;       /* a lock that nobody waits for */
+	uint32_t threaded;       /* more than one thread has had this memory */
 	struct area areas[AREAS];
 	struct place places[PLACES];
 };
