@@ -293,12 +293,14 @@ static int read_pages(struct restore_engine *e, struct image_frame *f, int r, st
 		int q = 0;
 		/* The bytes of files come first; nothing has mapped any of them yet. */
 		if (!sealed && !content_is(f)) {
-			q = content_seal_written(e->r, err);
+			q = restore_fill_finish(e, err);
+			if (q == 0)
+				q = content_seal_written(e->r, err);
 			sealed = true;
 		}
 		if (q == 0)
 			q = f->type != FRAME_PAGES ? corrupt(f, "metadata after memory", err)
-			    : content_is(f)        ? content_pages(e->r, f, err)
+			    : content_is(f)        ? restore_fill(e, NULL, f, err)
 			    : e->o->lazy           ? restore_lazy_pages(e, f, err)
 						   : restore_pages(e, f, err);
 		if (q < 0)
@@ -306,6 +308,9 @@ static int read_pages(struct restore_engine *e, struct image_frame *f, int r, st
 		e->st.bytes_done += f->data_len;
 		progress(e);
 	}
+	if (r == 0)
+		r = restore_fill_finish(e, err);
+	restore_fill_free(e);
 	return r == 0 && !sealed ? content_seal_written(e->r, err) : r;
 }
 
@@ -449,6 +454,7 @@ int restore_run(const struct restore_options *o, struct space *ret, struct refus
 	stats_enter(&e->st, PHASE_READ);
 	uint64_t limit = fd_limit_raise(); /* every description is made here first */
 	r = build(e, &space, err);
+	restore_fill_free(e);
 	stats_enter(&e->st, PHASE_NONE);
 	if (r < 0)
 		undo(e, &space);

@@ -70,6 +70,7 @@ struct restore_engine {
 	struct restored *at;          /* plan.n */
 	struct restored_helper *helpers;
 	struct restore_queue queue;
+	struct restore_fill *fill;    /* restore_fill.c; NULL: nothing to fill yet, or no more */
 	struct page_list *held;       /* by mm id - 1 */
 	size_t filling;               /* process whose memory the last frame was for */
 	uint64_t scratch;             /* same address in every process */
@@ -97,6 +98,16 @@ int restore_map(struct restore_engine *e, size_t i, struct pidspace_error *err);
 int restore_mm_words(struct restore_engine *e, struct restored *p, struct batch *b);
 void restore_mm_late(struct restore_engine *e, struct restored *p, struct batch *b);
 int restore_pages(struct restore_engine *e, const struct image_frame *f, struct pidspace_error *err);
+
+/* restore_fill.c: a frame of pages goes into the memory of p (mapped, nothing else under way in it), or, NULL, into
+ * files. It may go on after the call returns, so: before a process is cloned, mapped anew or made to run, turn (does
+ * nothing while p and phase stay the same) or finish. Errors may be of frames before. */
+int restore_fill(struct restore_engine *e, struct restored *p, const struct image_frame *frame,
+		 struct pidspace_error *err);
+int restore_fill_turn(struct restore_engine *e, const struct restored *p, uint32_t phase,
+		      struct pidspace_error *err);
+int restore_fill_finish(struct restore_engine *e, struct pidspace_error *err);
+void restore_fill_free(struct restore_engine *e); /* ends the threads at once; e->fill may be NULL */
 
 /* restore_tree.c */
 int restore_until_mapped(struct restore_engine *e, size_t i, struct pidspace_error *err);

@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -454,27 +453,6 @@ void restore_mm_late(struct restore_engine *e, struct restored *p, struct batch 
 
 /* --- content --- */
 
-static int write_slowly(struct restore_engine *e, const struct restored *p, uint64_t address, const uint8_t *data,
-			size_t n)
-{
-	char path[32];
-
-	/* Through /proc/PID/mem, which does not ask for write permission of the mapping. */
-	snprintf(path, sizeof path, "%d/mem", p->p->pid);
-	_cleanup_close_ int fd = openat(e->r->space->proc_fd, path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while (n) {
-		ssize_t k = pwrite(fd, data, n, (off_t)address);
-		if (k <= 0)
-			return k < 0 ? -errno : -EIO;
-		data += k;
-		address += (uint64_t)k;
-		n -= (size_t)k;
-	}
-	return 0;
-}
-
 static struct restored *owner_of(struct restore_engine *e, uint32_t mm)
 {
 	/* Frames come in the order of the processes: nearly always this one's or the next's. */
@@ -486,33 +464,6 @@ static struct restored *owner_of(struct restore_engine *e, uint32_t mm)
 		}
 	}
 	return NULL;
-}
-
-static int write_runs(struct restore_engine *e, const struct restored *p, const struct image_frame *f)
-{
-	const uint8_t *data = f->data;
-	struct iovec remote[512];
-	size_t n = 0, bytes = 0;
-	int r = 0;
-
-	for (size_t i = 0; i <= f->n_runs && r == 0; i++) {
-		if (n && (i == f->n_runs || n == 512)) {
-			struct iovec local = {(void *)data, bytes};
-			ssize_t k = process_vm_writev(p->t.tid.n, &local, 1, remote, n, 0);
-			if (k != (ssize_t)bytes) {
-				const uint8_t *d = data;
-				for (size_t q = 0; q < n && r == 0; d += remote[q++].iov_len)
-					r = write_slowly(e, p, (uint64_t)remote[q].iov_base, d, remote[q].iov_len);
-			}
-			data += bytes;
-			n = bytes = 0;
-		}
-		if (i == f->n_runs || f->runs[i].zero)
-			continue;
-		remote[n++] = (struct iovec){(void *)f->runs[i].address, f->runs[i].bytes};
-		bytes += f->runs[i].bytes;
-	}
-	return r;
 }
 
 int restore_pages(struct restore_engine *e, const struct image_frame *f, struct pidspace_error *err)
@@ -528,6 +479,10 @@ int restore_pages(struct restore_engine *e, const struct image_frame *f, struct 
 		return error_set(err, -EBADMSG, "E_IMAGE_CORRUPT",
 				 "frame %llu (offset %llu) comes too late", (unsigned long long)f->number,
 				 (unsigned long long)f->offset);
+	/* Nobody is cloned while their memory is being filled. */
+	r = restore_fill_turn(e, p, f->phase, err);
+	if (r < 0)
+		return r;
 	stats_enter(&e->st, PHASE_TREE);
 	r = f->phase == 0 ? restore_until_mapped(e, (size_t)(p - e->at), err) : restore_build_tree(e, err);
 	if (r == 0)
@@ -537,7 +492,6 @@ int restore_pages(struct restore_engine *e, const struct image_frame *f, struct 
 		return r;
 	for (size_t i = 0; f->phase == 0 && i < f->n_runs && r == 0; i++)
 		r = spans_add(&e->held[f->space_id - 1], f->runs[i].address, f->runs[i].address + f->runs[i].bytes);
-	if (r == 0)
-		r = write_runs(e, p, f);
-	return r < 0 ? error_sys(err, r, "cannot fill the memory of process %d", p->p->pid) : 0;
+	return r < 0 ? error_sys(err, r, "cannot note the pages of process %d", p->p->pid)
+		     : restore_fill(e, p, f, err);
 }

@@ -41,6 +41,8 @@ static int read_container(struct comeback *c, struct record *r, struct pidspace_
 	image_reader_defer_early(c->image);
 	if (c->index)
 		image_reader_skip_data(c->image);
+	else
+		image_reader_defer_data(c->image);
 	do {
 		e = image_next(c->image, &f, err);
 		if (e > 0 && f.type == FRAME_HOST && host_check(f.body, f.len, err) < 0)

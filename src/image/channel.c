@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define AHEAD ((size_t)128 << 10)
+#define AHEAD ((size_t)32 << 10)
 /* The default limit of an unprivileged pipe (pipe(7), pipe-max-size); with the usual 64 KiB the two sides
  * spend their time waking each other. */
 #define PIPE_SIZE (1 << 20)

@@ -111,18 +111,45 @@ void frame_reader_done(struct frame_reader *r)
 
 void frame_slot_done(struct frame_slot *s)
 {
-	page_block_unmap(s->in, IN_SIZE);
+	page_block_unmap(s->room, IN_SIZE + FORMAT_PAGE);
 	page_block_unmap(s->data, IMAGE_BLOCK);
 	free(s->body);
 }
 
-/* The fixed part and the runs only; the data is passed over. */
-static int skip_pages(struct frame_reader *r, struct frame_slot *s)
+/* For a payload that begins at `at` of the file, or of the stream where there is none. */
+static int make_room(struct frame_slot *s, uint64_t at)
 {
-	uint64_t n = s->head.length, runs;
-	struct format_pages p;
+	if (!s->room && !(s->room = page_block_map(IN_SIZE + FORMAT_PAGE)))
+		return bad(s, -ENOMEM, "E_SYS", "does not fit into memory");
+	s->in = s->room + at % FORMAT_PAGE;
+	return 0;
+}
+
+/* Reads on from the fixed part, which is there: the runs only, the data is passed over. */
+static int skip_data(struct frame_reader *r, struct frame_slot *s, const struct format_pages *p)
+{
+	uint64_t runs = (uint64_t)p->n_runs * FORMAT_RUN_LEN, left = s->head.length - FORMAT_PAGES_LEN - runs;
 
 	s->skipped = true;
+	if (check_read(s, channel_read(&r->in, s->in + FORMAT_PAGES_LEN, runs), runs) < 0)
+		return s->status;
+	return check_read(s, (ssize_t)channel_skip(&r->in, left), left);
+}
+
+static int fetch_pages(struct frame_reader *r, struct frame_slot *s)
+{
+	bool early = s->head.type == FRAME_EARLY_PAGES, skip = r->skip_data || (r->defer_early && early);
+	uint64_t n = s->head.length, left = n - FORMAT_PAGES_LEN;
+	struct format_pages p;
+
+	if (n > IN_SIZE)
+		return corrupt(s, "claims more bytes than pages can have");
+	if (make_room(s, r->in.base + r->in.pos) < 0)
+		return s->status;
+	s->skipped = false;
+	s->later = r->defer_data && !early;
+	if (!r->in.regular || !(skip || s->later))
+		return check_read(s, channel_read(&r->in, s->in, n), n);
 	if (n < FORMAT_PAGES_LEN)
 		return corrupt(s, "is too short for pages");
 	if (check_read(s, channel_read(&r->in, s->in, FORMAT_PAGES_LEN), FORMAT_PAGES_LEN) < 0)
@@ -130,26 +157,9 @@ static int skip_pages(struct frame_reader *r, struct frame_slot *s)
 	const char *why = format_pages_decode(&p, s->in, n);
 	if (why)
 		return corrupt(s, why);
-	runs = (uint64_t)p.n_runs * FORMAT_RUN_LEN;
-	if (check_read(s, channel_read(&r->in, s->in + FORMAT_PAGES_LEN, runs), runs) < 0)
-		return s->status;
-	n -= FORMAT_PAGES_LEN + runs;
-	return check_read(s, (ssize_t)channel_skip(&r->in, n), n);
-}
-
-static int fetch_pages(struct frame_reader *r, struct frame_slot *s)
-{
-	uint64_t n = s->head.length;
-
-	if (n > IN_SIZE)
-		return corrupt(s, "claims more bytes than pages can have");
-	if (!s->in && !(s->in = page_block_map(IN_SIZE)))
-		return bad(s, -ENOMEM, "E_SYS", "does not fit into memory");
-	s->skipped = false;
-	bool skip = r->skip_data || (r->defer_early && s->head.type == FRAME_EARLY_PAGES);
-	if (skip && r->in.regular)
-		return skip_pages(r, s);
-	return check_read(s, channel_read(&r->in, s->in, n), n);
+	if (skip || p.data_len >= FRAME_LARGE)
+		return skip_data(r, s, &p);
+	return check_read(s, channel_read(&r->in, s->in + FORMAT_PAGES_LEN, left), left);
 }
 
 /* Early pages wait for the frames that name them. Noting them belongs here, where frames come in order. */
@@ -245,8 +255,8 @@ static int fetch_at(const struct frame_reader *r, struct frame_slot *s, uint64_t
 	s->frame.number = s->head.number;
 	if (s->head.type != type || s->head.flags || s->head.length > IN_SIZE)
 		return corrupt(s, "is not the frame of pages that the index promises");
-	if (!s->in && !(s->in = page_block_map(IN_SIZE)))
-		return bad(s, -ENOMEM, "E_SYS", "does not fit into memory");
+	if (make_room(s, (uint64_t)at + FORMAT_HEAD_LEN) < 0)
+		return s->status;
 	uint64_t n = s->head.length < most ? s->head.length : most;
 	if (check_read(s, fd_pread_all(r->in.fd, s->in, n, at + FORMAT_HEAD_LEN), n) < 0)
 		return s->status;
@@ -408,7 +418,7 @@ static int fill_from_earlier(const struct frame_reader *r, struct frame_slot *s,
 	const char *why = NULL;
 	size_t n = 0;
 
-	if (s->skipped)
+	if (s->skipped || s->later)
 		return s->status;
 	if (!s->data && !(s->data = page_block_map(IMAGE_BLOCK)))
 		return bad(s, -ENOMEM, "E_SYS", "does not fit into memory");
@@ -449,8 +459,9 @@ static int check_pages(const struct frame_reader *r, struct frame_slot *s,
 	f->compress = (enum image_compress)p.encoding;
 	f->stored_len = p.stored_len;
 	f->earlier = p.earlier;
-	if (s->skipped)
+	if (s->skipped || (p.earlier && s->later))
 		f->data = NULL;
+	f->deferred = s->later && !f->data;
 	if (p.earlier && !(r->features & FORMAT_FEATURE_EARLY))
 		return corrupt(s, "names early pages though the start of the image announces none");
 	if (p.earlier)

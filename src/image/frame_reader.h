@@ -8,8 +8,10 @@
 /* One frame with the memory for it, which is reused from frame to frame. */
 struct frame_slot {
 	struct format_head head;
-	uint8_t *in;       /* PAGES: the payload; mapped at first use */
+	uint8_t *room;     /* PAGES: for the payload, mapped at first use */
+	uint8_t *in;       /* ... and where in it, so that raw data begins at a page as it does in the file */
 	bool skipped;      /* ... without the data */
+	bool later;        /* what it names of earlier frames is not fetched now */
 	uint8_t *data;     /* PAGES: decompressed, or fetched from earlier frames; mapped at first use */
 	uint8_t *body;     /* metadata */
 	size_t body_size;  /* allocated */
@@ -30,9 +32,13 @@ struct frame_reader {
 	bool has_index;
 	bool skip_data;   /* of pages, where it can be skipped */
 	bool defer_early; /* the same of early pages: they are read when later ones name them */
+	bool defer_data;  /* of large frames of pages: they are fetched again by whoever uses them */
 	bool pages_begun;
 	struct early *early;
 };
+
+/* Bytes of pages, decompressed, that are worth a thread of their own. */
+#define FRAME_LARGE ((uint64_t)256 << 10)
 
 /* Reads and checks the start of the stream. -errno with err. */
 int frame_reader_start(struct frame_reader *r, int fd, struct pidspace_error *err);
@@ -65,3 +71,7 @@ void frame_sum_entry(struct format_digest *sum, const struct image_frame *f);
 int frame_index_differs(struct frame_slot *s);
 
 void frame_slot_done(struct frame_slot *s);
+
+/* reader.c: what a lens on a reader's own frames needs of it; any thread. */
+struct image_reader;
+const struct frame_reader *image_reader_frames(const struct image_reader *r);

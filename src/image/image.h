@@ -82,6 +82,7 @@ struct image_frame {
 	int64_t file_offset; /* >= 0: data lies raw at this offset of the (regular) file */
 	enum image_compress compress; /* how data is stored, in stored_len bytes */
 	size_t stored_len;
+	bool deferred; /* see image_reader_defer_data(): no data, and runs that nobody has checked */
 };
 struct image_page_run {
 	uint64_t address, bytes;
@@ -95,6 +96,11 @@ void image_reader_skip_data(struct image_reader *r);
 /* Passes over early pages, where it can, until a frame names them: for whoever takes all other frames, and
  * needs no proof of what none of them names. Before the first image_next. */
 void image_reader_defer_early(struct image_reader *r);
+
+/* Leaves the data of large frames of pages for image_lens_load() (index.h), where it can: several threads
+ * then read, check and decompress what they need, while it is in their caches. Every deferred frame has to be loaded,
+ * or the image is not known to be whole. Before the first image_next. */
+void image_reader_defer_data(struct image_reader *r);
 
 /* Lets threads read ahead from now on, as happens by itself at the first large frame. 1, or 0 when
  * there are no threads to be had; reading works all the same. */

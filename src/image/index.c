@@ -23,7 +23,8 @@ struct image_index {
 };
 
 struct image_lens {
-	const struct image_index *index;
+	const struct frame_reader *frames;
+	const struct image_index *index; /* NULL: of a reader */
 	struct compress_state state;
 	struct frame_slot slot;
 };
@@ -228,8 +229,19 @@ struct image_lens *image_lens_new(const struct image_index *x)
 {
 	struct image_lens *l = calloc(1, sizeof *l);
 
-	if (l)
+	if (l) {
+		l->frames = &x->frames;
 		l->index = x;
+	}
+	return l;
+}
+
+struct image_lens *image_lens_on(const struct image_reader *r)
+{
+	struct image_lens *l = calloc(1, sizeof *l);
+
+	if (l)
+		l->frames = image_reader_frames(r);
 	return l;
 }
 
@@ -242,14 +254,9 @@ void image_lens_free(struct image_lens *l)
 	free(l);
 }
 
-int image_lens_read(struct image_lens *l, size_t i, struct image_frame *ret, struct pidspace_error *err)
+/* What the slot holds now, or its error. */
+static int give(struct image_lens *l, struct image_frame *ret, struct pidspace_error *err)
 {
-	const struct image_index *x = l->index;
-	const struct format_entry *e = &x->entry[i];
-
-	if (frame_fetch_at(&x->frames, &l->slot, e->offset) > 0 &&
-	    frame_check(&x->frames, &l->slot, &l->state) > 0)
-		frame_check_entry(&l->slot, e);
 	if (l->slot.status < 0) {
 		if (err)
 			*err = l->slot.error;
@@ -257,4 +264,22 @@ int image_lens_read(struct image_lens *l, size_t i, struct image_frame *ret, str
 	}
 	*ret = l->slot.frame;
 	return 0;
+}
+
+int image_lens_read(struct image_lens *l, size_t i, struct image_frame *ret, struct pidspace_error *err)
+{
+	const struct format_entry *e = &l->index->entry[i];
+
+	if (frame_fetch_at(l->frames, &l->slot, e->offset) > 0 &&
+	    frame_check(l->frames, &l->slot, &l->state) > 0)
+		frame_check_entry(&l->slot, e);
+	return give(l, ret, err);
+}
+
+int image_lens_load(struct image_lens *l, const struct image_frame *f, struct image_frame *ret,
+		    struct pidspace_error *err)
+{
+	if (frame_fetch_at(l->frames, &l->slot, f->offset) > 0)
+		frame_check(l->frames, &l->slot, &l->state);
+	return give(l, ret, err);
 }

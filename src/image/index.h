@@ -9,6 +9,7 @@
 #include "image/format.h"
 
 struct image_index;
+struct image_reader;
 
 /* Reads and checks COMMIT and INDEX of the image that begins at the file's position; fd borrowed. Errors:
  * E_IMAGE_INDEX: no regular file, or written to a pipe and so without index; those of image_reader_new()
@@ -24,6 +25,12 @@ const struct format_entry *image_index_entry(const struct image_index *x, size_t
 struct image_lens;
 struct image_lens *image_lens_new(const struct image_index *x);
 void image_lens_free(struct image_lens *l);
+
+/* A lens on the frames of a reader that came without their data (image_reader_defer_data()); load gives such a
+ * frame whole and checked, as image_lens_read() does. */
+struct image_lens *image_lens_on(const struct image_reader *r);
+int image_lens_load(struct image_lens *l, const struct image_frame *f, struct image_frame *ret,
+		    struct pidspace_error *err);
 
 /* Frame of entry i, checked and decoded; *ret is valid until the lens is used again. E_IMAGE_CORRUPT,
  * E_IMAGE_TRUNCATED, E_IMAGE_READ. */

@@ -10,7 +10,6 @@
 #include "image/frame_reader.h"
 #include "image/pool.h"
 
-#define LARGE ((uint64_t)512 << 10) /* bytes of a frame that are worth the threads */
 #define SLOTS_MAX (POOL_MAX + 2)
 
 struct slot {
@@ -154,6 +153,17 @@ void image_reader_defer_early(struct image_reader *r)
 	r->frames.defer_early = true;
 }
 
+void image_reader_defer_data(struct image_reader *r)
+{
+	/* With the large frames left to others there is nothing to read ahead. */
+	r->frames.defer_data = r->no_threads = r->frames.in.regular;
+}
+
+const struct frame_reader *image_reader_frames(const struct image_reader *r)
+{
+	return &r->frames;
+}
+
 /* Gives the slot of the frame before back and waits for the next one. */
 static void take_fetched(struct image_reader *r)
 {
@@ -177,7 +187,7 @@ static bool index_fits(const struct image_reader *r)
 
 static bool is_large(const struct frame_slot *s)
 {
-	return s->head.length >= LARGE || s->frame.data_len >= LARGE;
+	return s->head.length >= FRAME_LARGE || s->frame.data_len >= FRAME_LARGE;
 }
 
 int image_next(struct image_reader *r, struct image_frame *ret, struct pidspace_error *err)

@@ -160,6 +160,25 @@ time.sleep(1000)'
 	run -0 pidspace restore -d --image web.img
 }
 
+@test "damage in the middle of large memory restores nothing, in a file and in a pipe" {
+	pidspace run -d web -- "$BASH" -c 'x=$(head -c 6000000 /dev/zero | tr "\0" x); echo up; while sleep 0.1; do :; done'
+	wait_for log_has web up
+	for compress in none lz4; do
+		pidspace checkpoint web --image web.img --compress $compress --leave-running
+		size=$(stat -c %s web.img)
+		cp web.img bad.img
+		printf '\377\376\375' | dd of=bad.img bs=1 seek=$((size * 2 / 3)) conv=notrunc status=none
+		run -125 --separate-stderr pidspace restore -d --name other --image bad.img
+		[[ $stderr == *"(E_IMAGE_CORRUPT)"* ]]
+		run -125 --separate-stderr bash -c '"$1" --root "$2" restore -d --name other --image - <bad.img' - "$PIDSPACE" "$STATE"
+		[[ $stderr == *"(E_IMAGE_CORRUPT)"* ]]
+		[[ $(pidspace list -q) == web ]]
+		pidspace restore -d --name other --image web.img
+		pidspace delete -f other
+		rm web.img
+	done
+}
+
 @test "one image, several containers by name" {
 	counter web
 	pidspace checkpoint web --image web.img --leave-running

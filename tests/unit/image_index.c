@@ -347,6 +347,99 @@ static void an_entry_of_metadata_is_refused(void **state)
 	close(fd);
 }
 
+/* --- lenses on a reader --- */
+
+#define LARGE_PAGES 200
+
+/* A large frame, a small one, and early pages that a third names. */
+static int image_of_all_sizes(enum image_compress c)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC);
+	struct image_run large = {0x1000000, LARGE_PAGES * PAGE}, small = {0x10000, PAGE}, early = {0x20000, 4 * PAGE};
+	struct image_writer *w;
+	uint8_t *p;
+
+	assert_int_equal(image_writer_new_early(&w, fd, c, NULL), 0);
+	p = image_page_buffer(w);
+	for (size_t k = 0; k < early.bytes; k++)
+		p[k] = byte_of(9, k);
+	assert_int_equal(image_write_early_pages(w, 3, 1, p, &early, 1, NULL), 0);
+	p = image_page_buffer(w);
+	for (size_t k = 0; k < large.bytes; k++)
+		p[k] = byte_of(1, k);
+	assert_int_equal(image_write_pages(w, 7, 1, p, &large, 1, NULL), 0);
+	p = image_page_buffer(w);
+	memset(p, 4, PAGE);
+	assert_int_equal(image_write_pages(w, 7, 1, p, &small, 1, NULL), 0);
+	assert_int_equal(image_write_earlier(w, 7, 1, 3, &early, 1, NULL), 0);
+	assert_int_equal(image_commit(w, NULL), 0);
+	image_writer_free(w);
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static void large_frames_are_left_for_a_lens(void **state)
+{
+	for (enum image_compress c = IMAGE_NONE; c <= IMAGE_ZSTD; c++) {
+		int fd = image_of_all_sizes(c);
+		struct image_frame f, whole;
+		struct image_reader *r;
+		size_t n = 0;
+
+		assert_int_equal(image_reader_new(&r, fd, NULL), 0);
+		image_reader_defer_early(r);
+		image_reader_defer_data(r);
+		struct image_lens *l = image_lens_on(r);
+		while (image_next(r, &f, NULL) > 0) {
+			if (f.type != FRAME_PAGES)
+				continue;
+			assert_int_equal(f.deferred, n != 1);
+			assert_int_equal(!f.data, f.deferred);
+			if (f.deferred)
+				assert_int_equal(image_lens_load(l, &f, &whole, NULL), 0);
+			else
+				whole = f;
+			const uint8_t *p = whole.data;
+			assert_false(whole.deferred);
+			assert_int_equal(whole.space_id, 7);
+			assert_int_equal(whole.data_len, (n == 0 ? LARGE_PAGES : n == 1 ? 1 : 4) * PAGE);
+			for (size_t k = 0; k < whole.data_len; k++)
+				assert_int_equal(p[k], n == 1 ? 4 : byte_of(n == 0 ? 1 : 9, k));
+			n++;
+		}
+		assert_int_equal(n, 3);
+		image_lens_free(l);
+		image_reader_free(r);
+		close(fd);
+	}
+}
+
+/* Nothing is left out of the check: what the reader passes over, a lens finds. */
+static void damage_of_a_large_frame_shows_in_the_lens(void **state)
+{
+	int fd = image_of_all_sizes(IMAGE_NONE);
+	struct pidspace_error err = {0};
+	struct image_frame f, whole;
+	struct image_reader *r;
+	bool found = false;
+
+	assert_int_equal(image_reader_new(&r, fd, NULL), 0);
+	image_reader_defer_data(r);
+	struct image_lens *l = image_lens_on(r);
+	while (image_next(r, &f, NULL) > 0) {
+		if (!f.deferred || f.earlier)
+			continue;
+		flip(fd, (off_t)f.file_offset + 100000, 3);
+		assert_int_equal(image_lens_load(l, &f, &whole, &err), -EBADMSG);
+		assert_string_equal(err.code, "E_IMAGE_CORRUPT");
+		found = true;
+	}
+	assert_true(found);
+	image_lens_free(l);
+	image_reader_free(r);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +454,8 @@ int main(void)
 		cmocka_unit_test(entries_that_cannot_be_are_refused),
 		cmocka_unit_test(entries_that_describe_another_frame_are_refused),
 		cmocka_unit_test(an_entry_of_metadata_is_refused),
+		cmocka_unit_test(large_frames_are_left_for_a_lens),
+		cmocka_unit_test(damage_of_a_large_frame_shows_in_the_lens),
 	};
 
 	crc32c_init(&crc);
