@@ -161,7 +161,7 @@ static void by_posix_spawn(void)
 	BD_PT(posix_spawnattr_setsigdefault(&a, &set));
 	BD_PT(posix_spawnattr_setflags(&a, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP |
 						   POSIX_SPAWN_SETSIGDEF));
-	spawned(&a, "read p n s pp g ss r </proc/self/stat; echo $$ $g $ss; grep SigBlk /proc/$$/status", text,
+	spawned(&a, "read p n s pp g ss r </proc/self/stat; echo $$ $g $ss; grep SigBlk /proc/self/status", text,
 		sizeof(text), &child);
 	BD_EQ(sscanf(text, "%d %d %d", &pid, &group, &session), 3);
 	BD_EQ(pid, child);
