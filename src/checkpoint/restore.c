@@ -359,7 +359,8 @@ static int build(struct restore_engine *e, struct space *space, struct pidspace_
 		r = restore_attributes(e, err);
 	if (r == 0)
 		r = restore_file_owners(e, err);
-	restore_lazy_touch(e);
+	if (r == 0)
+		restore_lazy_touch(e);
 	if (r == 0)
 		r = restore_registers(e, err);
 	stats_enter(&e->st, PHASE_GATE);

@@ -132,6 +132,19 @@ damage() { # FILE
 	fails 125 E_IMAGE_CORRUPT pidspace restore -d --image box.img
 }
 
+@test "what any restore refuses is refused" {
+	is_root || return 0
+	pidspace run -d box -- sh -c 'exec 5>>"$0"; echo up; while :; do sleep 1000; done' "$TMP/file"
+	wait_for log_has box up
+	pidspace checkpoint box --image box.img
+	echo more >>file
+	run -125 --separate-stderr pidspace restore -d --lazy --image box.img
+	[[ $stderr == *E_FILE_CHANGED* ]]
+	[[ -z $(ls "$STATE") ]]
+	pidspace restore -d --lazy --files truncate --image box.img
+	is_state box running
+}
+
 @test "in the foreground the command itself says that memory was lost" {
 	is_root || return 0
 	holder box
