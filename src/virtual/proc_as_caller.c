@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel/proc_stat.h"
+
 /* The raw calls: glibc's would change all threads of the process. setfsuid(2): a change from 0 clears
  * the capabilities that concern files; the others, CAP_SYS_PTRACE above all, are laid down here. */
 static int set_capabilities(const struct __user_cap_data_struct caps[2])

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "kernel/proc_stat.h"
 #include "virtual/proc_shadow.h"
 
 #define PROC_ROOT_INO 1 /* include/linux/proc_ns.h */

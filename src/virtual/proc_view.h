@@ -18,7 +18,6 @@
 
 #include "base/vec.h"
 #include "ids/ids.h"
-#include "kernel/proc_stat.h"
 
 /* Where the kernel shows traces of virtualization in a task's files; all zero: nothing is hidden. */
 struct proc_traces {
@@ -145,9 +144,3 @@ int proc_view_enter(struct proc_view *v, const struct proc_answer *a, char *ret,
 /* What the container calls the place that a descriptor of the caller, or with AT_FDCWD its working
  * directory, refers to: "/proc/7/task". -ENOENT: it is not in /proc, or not the container's. */
 int proc_view_place(struct proc_view *v, const struct proc_caller *c, int dirfd, char *ret, size_t size);
-
-/* The container's processes seen from outside: the numbers in ret are vpids, 0 for those outside. tid 0:
- * the process. -ESRCH: gone, or not of the container. proc_status_done() after success. */
-int proc_view_task_stat(const struct proc_view *v, struct vpid pid, struct vpid tid, struct proc_stat *ret);
-int proc_view_task_status(const struct proc_view *v, struct vpid pid, struct vpid tid,
-			  struct proc_status *ret);

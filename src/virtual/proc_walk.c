@@ -282,10 +282,11 @@ static int step_in_proc(struct walk *w, const char *name)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISLNK(st.st_mode) || (is_last(w) && w->flags & PROC_NOFOLLOW)) {
+		bool crossed = st.st_dev != w->st.st_dev;
 		w->place = p;
 		r = move(w, fd_take(&fd));
 		/* Something else may be mounted there, /proc/sys/fs/binfmt_misc or a mask. */
-		if (r == 0 && !S_ISLNK(st.st_mode) && !proc_on_procfs(w->cur)) {
+		if (r == 0 && crossed && !proc_on_procfs(w->cur)) {
 			w->in_proc = false;
 			place_text(w, w->text);
 		}
