@@ -127,6 +127,21 @@ static int new_description(struct save *s, struct saved_process *p, int fd, char
 	return 0;
 }
 
+/* Before the text may go: locks of whoever shares a file count for all who have it open. */
+static int note_locks(struct save *s, const char *info)
+{
+	while (info && (info = strstr(info, "\nlock:\t"))) {
+		info += strlen("\nlock:\t");
+		char **slot = vec_push(&s->locks);
+		if (!slot)
+			return -ENOMEM;
+		*slot = strndup(info, strcspn(info, "\n"));
+		if (!*slot)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int add_descriptor(struct save *s, struct saved_process *p, struct outside_fd *seen)
 {
 	const FdTable *above = p->parent ? p->parent->fds : NULL;
@@ -136,8 +151,10 @@ static int add_descriptor(struct save *s, struct saved_process *p, struct outsid
 	char *info = seen->info;
 	int r;
 
-	if (!d)
+	if (!d || note_locks(s, info) < 0) {
+		free(d);
 		return -ENOMEM;
+	}
 	descriptor__init(d);
 	seen->info = NULL;
 	d->number = (uint32_t)fd;

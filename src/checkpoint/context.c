@@ -176,6 +176,9 @@ void save_done(struct save *s)
 	vec_free(&s->contents);
 	vec_free(&s->objects);
 	vec_free(&s->refusals);
+	vec_each(line, &s->locks)
+		free(*line);
+	vec_free(&s->locks);
 	vec_each(f, &s->held)
 		free(f->body);
 	vec_free(&s->held);

@@ -81,6 +81,7 @@ struct save {
 	const struct external *externals;
 	size_t n_externals;
 	bool leave_running;           /* the tree goes on after the save: consume nothing */
+	VEC(char *) locks;            /* each lock in the tree, as fdinfo tells it after "lock:\t" */
 	int root_fd;                  /* the container's / (O_PATH): open paths below it */
 	VEC(struct saved_content) contents;
 	bool hold;                    /* frames wait in held until nothing can refuse any more */

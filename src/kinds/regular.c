@@ -56,34 +56,25 @@ static bool regular_claims(const struct save *s, const struct saved_file *f)
 	       !deleted_is(s, f->link, &f->st);
 }
 
-/* Does one line of /proc/locks (proc(5)) name this inode? Waiters ("->") hold nothing. */
+/* Does one lock of fdinfo (proc(5)) name this inode? */
 static bool line_locks(const char *line, const struct stat *st)
 {
 	unsigned major, minor;
 	unsigned long ino;
-	char type[16];
 
-	return sscanf(line, "%*u: %15s %*s %*s %*d %x:%x:%lu", type, &major, &minor, &ino) == 4 &&
-	       strcmp(type, "->") && ino == st->st_ino && major == major(st->st_dev) &&
+	return sscanf(line, "%*u: %*s %*s %*s %*d %x:%x:%lu", &major, &minor, &ino) == 3 && ino == st->st_ino && major == major(st->st_dev) &&
 	       minor == minor(st->st_dev);
 }
 
-/* A lock taken through another descriptor table shows in that process's fdinfo only; /proc/locks of the
- * container's procfs has those of all processes inside (fs/locks.c locks_show). */
+/* A lock taken through another descriptor table shows in that process's fdinfo only. /proc/locks has all, but to read it
+ * the kernel waits for every cpu (fs/locks.c locks_start()), several milliseconds. */
 static bool is_locked(const struct save *s, const struct saved_file *f)
 {
-	_cleanup_free_ char *text = NULL;
-
 	if (description_info(f->info, "lock"))
 		return true;
-	if (!s->space || fd_slurp_at(s->space->proc_fd, "locks", &text, NULL) < 0)
-		return false;
-	for (const char *line = text; line && *line;) {
-		if (line_locks(line, &f->st))
+	vec_each(line, &s->locks)
+		if (line_locks(*line, &f->st))
 			return true;
-		line = strchr(line, '\n');
-		line += line != NULL;
-	}
 	return false;
 }
 
