@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/parallel.h"
 #include "kernel/proc_stat.h"
 #include "kernel/sys.h"
 
@@ -90,23 +91,31 @@ static int64_t cpu_clock_offset(struct cpu_clocks *c, int cpu)
 
 /* Of the leader through the process's own directory: every entry of /proc that is looked at costs again when the
  * process is reaped. */
-static uint64_t exec_start_of(const struct frozen *f, const struct frozen_task *k, uint64_t *ret_slept)
+static uint64_t exec_start_of(const struct frozen *f, struct vpid tgid, struct vpid tid, uint64_t *ret_slept)
 {
 	char path[64];
 
-	if (k->tid.n == k->tgid.n)
-		snprintf(path, sizeof path, "%d/sched", k->tgid.n);
+	if (tid.n == tgid.n)
+		snprintf(path, sizeof path, "%d/sched", tgid.n);
 	else
-		snprintf(path, sizeof path, "%d/task/%d/sched", k->tgid.n, k->tid.n);
+		snprintf(path, sizeof path, "%d/task/%d/sched", tgid.n, tid.n);
 	return exec_start(f->space->proc_fd, path, ret_slept);
 }
 
-static void note_last_run(const struct frozen *f, struct frozen_task *k, const struct proc_stat *st,
-			  struct cpu_clocks *clocks)
-{
-	uint64_t ran = st->state == 'S' ? exec_start_of(f, k, &k->slept) : 0;
+/* A look at a task before it is stopped, or again afterwards. */
+struct glance {
+	struct vpid tgid, tid;
+	int error;           /* of reading stat: it is gone */
+	bool again;          /* it is known already: when it ran does not matter any more */
+	struct proc_stat stat;
+	uint64_t ran, slept; /* exec_start(); 0: not asked, or not told */
+};
 
-	k->ran_ns = ran ? ran + (uint64_t)cpu_clock_offset(clocks, st->processor) : 0;
+static void glance_at(const struct frozen *f, struct glance *g)
+{
+	g->error = proc_stat_read(f->space->proc_fd, g->tgid.n, g->tid.n == g->tgid.n ? 0 : g->tid.n, &g->stat);
+	if (g->error == 0 && !g->again && g->stat.state == 'S')
+		g->ran = exec_start_of(f, g->tgid, g->tid, &g->slept);
 }
 
 /* A task may have woken and begun another sleep between our look and its stop: then nothing is known of that
@@ -118,17 +127,17 @@ static void forget_older_sleep(const struct frozen *f, struct frozen_task *k)
 	if (!k->ran_ns || k->t.state != TRACEE_STOPPED || (long)k->t.regs.orig_rax < 0 ||
 	    ((long)k->t.regs.rax != -EINTR && (long)k->t.regs.rax != -516))
 		return;
-	if (!exec_start_of(f, k, &slept) || slept != k->slept + 1)
+	if (!exec_start_of(f, k->tgid, k->tid, &slept) || slept != k->slept + 1)
 		k->ran_ns = 0;
 }
 
-/* st: of the task, NULL: not read yet. */
-static int add_task(struct frozen *f, struct vpid tgid, struct vpid tid, struct cpu_clocks *clocks,
-		    struct hpid tgid_host, const struct proc_stat *st, struct frozen_task **ret)
+static int add_task(struct frozen *f, const struct glance *g, struct cpu_clocks *clocks,
+		    struct hpid tgid_host, struct frozen_task **ret)
 {
 	struct frozen_task *k = calloc(1, sizeof *k), **slot;
+	struct vpid tgid = g->tgid, tid = g->tid;
 	struct hpid host = tgid_host;
-	struct proc_stat own;
+	struct proc_stat st;
 
 	if (!k || !(slot = vec_push(&f->tasks))) {
 		free(k);
@@ -142,21 +151,19 @@ static int add_task(struct frozen *f, struct vpid tgid, struct vpid tid, struct 
 		k->lost = true;
 		return 0;
 	}
-	if (!st && proc_stat_read(f->space->proc_fd, tgid.n, tid.n, &own) == 0)
-		st = &own;
-	if (st)
-		note_last_run(f, k, st, clocks);
+	k->slept = g->slept;
+	k->ran_ns = g->ran ? g->ran + (uint64_t)cpu_clock_offset(clocks, g->stat.processor) : 0;
 	int r = tracee_seize(&k->t, host, tgid_host, 0);
 	if (r == 0)
 		return 0;
 	/* Zombies cannot be seized; neither can what someone else traces. */
-	if (proc_stat_read(f->space->proc_fd, tgid.n, tid.n, &own) < 0) {
+	if (proc_stat_read(f->space->proc_fd, tgid.n, tid.n, &st) < 0) {
 		k->lost = true;
 		return 0;
 	}
 	k->t.tid = host;
 	k->t.tgid = tgid_host;
-	if (own.state == 'Z' || own.state == 'X') {
+	if (st.state == 'Z' || st.state == 'X') {
 		k->zombie = true;
 		k->t.state = TRACEE_GONE;
 		return 0;
@@ -204,18 +211,20 @@ static uint32_t *known_slot(struct known *k, int tid)
 	return &k->at[tid];
 }
 
-/* The look at one process: where it stands in a pass. */
 struct pass {
 	struct frozen *f;
+	VEC(struct glance) at; /* the processes there are */
 	struct known known;
 	struct cpu_clocks *clocks;
 	size_t fresh; /* tasks met for the first time */
 };
 
+/* g: of the task, NULL: not looked at yet. */
 static int take_task(struct pass *p, struct vpid tgid, struct vpid tid, struct hpid *host,
-		     const struct proc_stat *st, struct pidspace_error *err)
+		     const struct glance *g, struct pidspace_error *err)
 {
 	uint32_t *known = known_slot(&p->known, tid.n);
+	struct glance own = {.tgid = tgid, .tid = tid};
 	struct frozen_task *k;
 	int r;
 
@@ -225,7 +234,9 @@ static int take_task(struct pass *p, struct vpid tgid, struct vpid tid, struct h
 		return 0;
 	if (!host->n && space_to_host(p->f->space, tgid, host) < 0)
 		return 0;
-	r = add_task(p->f, tgid, tid, p->clocks, *host, st, &k);
+	if (!g)
+		glance_at(p->f, &own);
+	r = add_task(p->f, g ? g : &own, p->clocks, *host, &k);
 	if (r == -EPERM)
 		return error_set(err, r, "E_TRACED",
 				 "cannot stop task %d (host %d): it is being traced, or it is not ours; end the "
@@ -241,21 +252,21 @@ static int take_task(struct pass *p, struct vpid tgid, struct vpid tid, struct h
 	return 0;
 }
 
-static int scan_process(struct pass *p, struct vpid tgid, struct pidspace_error *err)
+static int scan_process(struct pass *p, const struct glance *g, struct pidspace_error *err)
 {
 	struct hpid host = {0};
-	struct proc_stat st;
+	struct vpid tgid = g->tgid;
 	struct dirent *e;
 	char path[32];
 	int r;
 
-	if (proc_stat_read(p->f->space->proc_fd, tgid.n, 0, &st) < 0)
+	if (g->error < 0)
 		return 0;
-	r = take_task(p, tgid, tgid, &host, &st, err);
+	r = take_task(p, tgid, tgid, &host, g, err);
 	/* In the last pass everything stands still: that look is the one that is kept. */
 	if (r == 0 && p->known.at[tgid.n])
-		p->f->tasks.at[p->known.at[tgid.n] - 1]->stat = st;
-	if (r < 0 || st.threads <= 1)
+		p->f->tasks.at[p->known.at[tgid.n] - 1]->stat = g->stat;
+	if (r < 0 || g->stat.threads <= 1)
 		return r;
 	snprintf(path, sizeof path, "%d/task", tgid.n);
 	DIR *d = open_dir(p->f->space->proc_fd, path);
@@ -270,21 +281,47 @@ static int scan_process(struct pass *p, struct vpid tgid, struct pidspace_error 
 	return r;
 }
 
-static int scan(struct pass *p, struct pidspace_error *err)
+static int list_processes(struct pass *p, struct pidspace_error *err)
 {
 	struct dirent *e;
 	int r = 0;
 
-	p->fresh = 0;
+	p->at.n = 0;
 	DIR *d = open_dir(p->f->space->proc_fd, ".");
 	if (!d)
 		return error_sys(err, -errno, "cannot list the container's processes");
 	while (r == 0 && (e = readdir(d))) {
 		int pid = number(e->d_name);
-		if (pid)
-			r = scan_process(p, vpid_of(pid), err);
+		struct glance *g = pid ? vec_push(&p->at) : NULL;
+		uint32_t *known = pid ? known_slot(&p->known, pid) : NULL;
+		if (pid && (!g || !known))
+			r = error_sys(err, -ENOMEM, "cannot list the container's processes");
+		else if (pid)
+			*g = (struct glance){.tgid = vpid_of(pid), .tid = vpid_of(pid), .again = *known};
 	}
 	closedir(d);
+	return r;
+}
+
+static void glance_at_one(void *arg, size_t i, unsigned worker)
+{
+	const struct pass *p = arg;
+
+	glance_at(p->f, &p->at.at[i]);
+}
+
+static int scan(struct pass *p, struct pidspace_error *err)
+{
+	int r = list_processes(p, err);
+
+	p->fresh = 0;
+	if (r == 0)
+		parallel_for(p->at.n, 16, glance_at_one, p);
+	for (size_t i = 0; i < p->at.n && r == 0; i++)
+		r = scan_process(p, &p->at.at[i], err);
+	if (p->clocks->away)
+		sched_setaffinity(0, sizeof p->clocks->home, &p->clocks->home);
+	p->clocks->away = false;
 	return r;
 }
 
@@ -397,8 +434,7 @@ int freeze_tree(struct frozen **ret, const struct space *s, struct pidspace_erro
 			r = wait_all(f, err);
 	} while (r == 0 && p.fresh);
 	free(p.known.at);
-	if (p.clocks && p.clocks->away)
-		sched_setaffinity(0, sizeof p.clocks->home, &p.clocks->home);
+	vec_free(&p.at);
 	free(p.clocks);
 	if (r < 0) {
 		freeze_release(f);
