@@ -41,6 +41,15 @@ static bool same_content(const struct claim *a, const struct claim *b)
 	       collect_read(b->mm, b->page->address, y, PAGE) == 0 && !memcmp(x, y, PAGE);
 }
 
+/* Pages of zeros are left out of an image: this one would not be written over when it is restored. */
+static bool parent_has_zeros(const struct claim *c)
+{
+	static const uint8_t zeros[PAGE];
+	uint8_t x[PAGE];
+
+	return collect_read(c->mm->parent, c->page->address, x, PAGE) < 0 || !memcmp(x, zeros, PAGE);
+}
+
 /* claim[0..n) are of one parent and address. */
 static int lend_one(struct claim *claim, size_t n)
 {
@@ -54,7 +63,7 @@ static int lend_one(struct claim *claim, size_t n)
 			best = i;
 		}
 	}
-	if (most < 2)
+	if (most < 2 || parent_has_zeros(&claim[best]))
 		return 0;
 	struct page_run *run = vec_push(&claim[best].mm->parent->for_children);
 	if (!run)

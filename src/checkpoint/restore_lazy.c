@@ -84,16 +84,61 @@ int restore_lazy_choose(struct restore_engine *e, struct pidspace_error *err)
 	return 0;
 }
 
+/* Do children share a version of any page in this range that its owner has written over since (both phases hold it)?
+ * Such a page is there already, so nothing would ask for the right one. Phase 0 has been restored by now. */
+static bool may_be_written_over(const struct restore_engine *e, const struct format_entry *x)
+{
+	const struct page_list *had = &e->held[x->space_id - 1];
+
+	vec_each(span, &had->span)
+		if (span->start < x->end && span->end > x->start)
+			return true;
+	return false;
+}
+
 int restore_lazy_next(struct restore_engine *e, struct image_frame *f, struct pidspace_error *err)
 {
 	size_t n = image_index_count(e->o->lazy->index);
 
-	while (e->next_entry < n && e->when[e->next_entry] == LATER)
-		e->next_entry++;
+	for (; e->next_entry < n && e->when[e->next_entry] == LATER; e->next_entry++)
+		if (may_be_written_over(e, image_index_entry(e->o->lazy->index, e->next_entry))) {
+			e->when[e->next_entry] = PART_NOW;
+			break;
+		}
 	if (e->next_entry == n)
 		return 0;
 	int r = image_lens_read(e->lens, e->next_entry++, f, err);
 	return r < 0 ? r : 1;
+}
+
+/* One piece of a run, whose bytes lie at data. */
+static int restore_piece(struct restore_engine *e, const struct image_frame *f, const struct image_page_run *run,
+			 uint64_t from, uint64_t to, const uint8_t *data, struct pidspace_error *err)
+{
+	struct image_page_run piece = {from, to - from, false};
+	struct image_frame g = *f;
+
+	g.runs = &piece;
+	g.n_runs = 1;
+	g.data = data + (from - run->address);
+	g.data_len = piece.bytes;
+	return restore_pages(e, &g, err);
+}
+
+/* Of a piece that may wait, what was put there for the children. */
+static int restore_written_over(struct restore_engine *e, const struct image_frame *f,
+				const struct image_page_run *run, uint64_t from, uint64_t to, const uint8_t *data,
+				struct pidspace_error *err)
+{
+	const struct page_list *had = &e->held[f->space_id - 1];
+	int r = 0;
+
+	vec_each(span, &had->span) {
+		uint64_t a = span->start > from ? span->start : from, b = span->end < to ? span->end : to;
+		if (r == 0 && a < b)
+			r = restore_piece(e, f, run, a, b, data, err);
+	}
+	return r;
 }
 
 /* The pieces of one run that cannot wait. */
@@ -106,16 +151,9 @@ static int restore_part(struct restore_engine *e, const struct image_frame *f, c
 
 	for (size_t i = vma_from(m, run->address); i < m->n_vma && m->vma[i]->start < end && r == 0; i++) {
 		const Vma *v = m->vma[i];
-		uint64_t from = v->start > run->address ? v->start : run->address;
-		struct image_page_run piece = {from, (v->end < end ? v->end : end) - from, false};
-		struct image_frame g = *f;
-		if (can_wait(v))
-			continue;
-		g.runs = &piece;
-		g.n_runs = 1;
-		g.data = data + (from - run->address);
-		g.data_len = piece.bytes;
-		r = restore_pages(e, &g, err);
+		uint64_t from = v->start > run->address ? v->start : run->address, to = v->end < end ? v->end : end;
+		r = can_wait(v) ? restore_written_over(e, f, run, from, to, data, err)
+				: restore_piece(e, f, run, from, to, data, err);
 	}
 	return r;
 }
