@@ -33,7 +33,9 @@
 
 #define PAGE 4096ULL
 #define THREADS_MAX 8u
-#define RING (2 * THREADS_MAX)
+#define RING (4 * THREADS_MAX)
+#define AT_ONCE 4u /* frames that a thread takes, at most */
+#define HUGE_PAGE ((uint64_t)2 << 20)
 #define RUNS_AT_ONCE 512 /* IOV_MAX is 1024 */
 /* Smaller mappings are not worth a call to watch them. */
 #define WATCH_AT_LEAST (256ULL << 10)
@@ -54,7 +56,10 @@ struct restore_fill {
 	/* under the lock */
 	bool stop;
 	uint64_t given, taken, finished; /* frames, ever */
-	struct image_frame ring[RING];
+	struct given_frame {
+		struct image_frame f;
+		uint64_t first, last;  /* huge pages that it begins and ends in */
+	} ring[RING];
 	struct pidspace_error error;   /* status 0: none. The first one stays */
 };
 
@@ -191,10 +196,29 @@ static int load_and_put(const struct restore_fill *f, struct image_lens *l, cons
 
 /* --- threads --- */
 
+/* Takes the oldest frame, and those that go on in the huge page where the one before ends: two threads that
+ * fill halves of one page would both make and clear it. Under the lock; the number taken. */
+static unsigned take(struct restore_fill *f, struct image_frame frames[AT_ONCE])
+{
+	unsigned n = 0;
+	uint64_t in = 0;
+
+	while (n < AT_ONCE && f->taken < f->given) {
+		const struct given_frame *g = &f->ring[f->taken % RING];
+		if (n && g->first != in)
+			break;
+		frames[n++] = g->f;
+		in = g->last;
+		f->taken++;
+	}
+	return n;
+}
+
 static void *work(void *arg)
 {
 	struct restore_fill *f = arg;
 	struct image_lens *l = image_lens_on(f->e->o->image);
+	struct image_frame frames[AT_ONCE];
 
 	pthread_mutex_lock(&f->lock);
 	for (;;) {
@@ -203,19 +227,20 @@ static void *work(void *arg)
 			pthread_cond_wait(&f->work, &f->lock);
 		if (f->stop)
 			break;
-		struct image_frame frame = f->ring[f->taken++ % RING];
+		unsigned n = take(f, frames);
 		bool skip = f->error.status;
 		pthread_mutex_unlock(&f->lock);
 		if (!skip && !l)
 			error_sys(&err, -ENOMEM, "cannot read the image");
-		else if (!skip)
-			load_and_put(f, l, &frame, &err);
+		for (unsigned i = 0; i < n && !skip && !err.status; i++)
+			load_and_put(f, l, &frames[i], &err);
 		pthread_mutex_lock(&f->lock);
 		if (err.status && !f->error.status)
 			f->error = err;
-		f->finished++;
+		uint64_t left = f->given - f->finished;
+		f->finished += n;
 		/* The caller is not woken for every single frame. */
-		if (f->given - f->finished == RING / 2 || f->given == f->finished)
+		if (left == n || (left > RING / 2 && left - n <= RING / 2))
 			pthread_cond_signal(&f->done);
 	}
 	pthread_mutex_unlock(&f->lock);
@@ -243,7 +268,13 @@ static int give(struct restore_fill *f, const struct image_frame *frame, struct 
 	pthread_mutex_lock(&f->lock);
 	while (f->given - f->finished == RING)
 		pthread_cond_wait(&f->done, &f->lock); /* until it is half empty */
-	f->ring[f->given++ % RING] = *frame;
+	struct given_frame *g = &f->ring[f->given++ % RING];
+	const struct image_page_run *end = frame->runs + frame->n_runs;
+	*g = (struct given_frame){.f = *frame};
+	if (frame->n_runs) {
+		g->first = frame->runs->address / HUGE_PAGE;
+		g->last = (end[-1].address + end[-1].bytes - 1) / HUGE_PAGE;
+	}
 	int r = answer(f, err);
 	pthread_cond_signal(&f->work);
 	pthread_mutex_unlock(&f->lock);
