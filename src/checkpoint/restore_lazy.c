@@ -115,13 +115,13 @@ int restore_lazy_next(struct restore_engine *e, struct image_frame *f, struct pi
 static int restore_piece(struct restore_engine *e, const struct image_frame *f, const struct image_page_run *run,
 			 uint64_t from, uint64_t to, const uint8_t *data, struct pidspace_error *err)
 {
-	struct image_page_run piece = {from, to - from, false};
+	struct image_page_run piece = {from, to - from, run->zero};
 	struct image_frame g = *f;
 
 	g.runs = &piece;
 	g.n_runs = 1;
-	g.data = data + (from - run->address);
-	g.data_len = piece.bytes;
+	g.data = run->zero ? data : data + (from - run->address);
+	g.data_len = run->zero ? 0 : piece.bytes;
 	return restore_pages(e, &g, err);
 }
 
@@ -166,10 +166,8 @@ int restore_lazy_pages(struct restore_engine *e, const struct image_frame *f, st
 	if (e->when[e->next_entry - 1] == WHOLE_NOW)
 		return restore_pages(e, f, err);
 	for (size_t i = 0; i < f->n_runs && r == 0; i++) {
-		if (f->runs[i].zero)
-			continue;
 		r = restore_part(e, f, &f->runs[i], data, err);
-		data += f->runs[i].bytes;
+		data += f->runs[i].zero ? 0 : f->runs[i].bytes;
 	}
 	return r;
 }

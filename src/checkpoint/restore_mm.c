@@ -466,6 +466,50 @@ static struct restored *owner_of(struct restore_engine *e, uint32_t mm)
 	return NULL;
 }
 
+static int put_zeros(struct restore_engine *e, const struct restored *p, uint64_t start, uint64_t end)
+{
+	static const uint8_t zeros[16 * PAGE];
+	char path[32];
+
+	/* Through /proc/PID/mem, which does not ask for write permission of the mapping. */
+	snprintf(path, sizeof path, "%d/mem", p->p->pid);
+	_cleanup_close_ int fd = openat(e->r->space->proc_fd, path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (start < end) {
+		ssize_t k = pwrite(fd, zeros, end - start < sizeof zeros ? end - start : sizeof zeros, (off_t)start);
+		if (k <= 0)
+			return k < 0 ? -errno : -EIO;
+		start += (uint64_t)k;
+	}
+	return 0;
+}
+
+/* A page of zeros is nothing to write where nothing is yet. But a private mapping of a file shows the file there,
+ * and a parent may hold what only its children still share. */
+static int write_zeros(struct restore_engine *e, const struct restored *p, const struct image_frame *f)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < f->n_runs && r == 0; i++) {
+		uint64_t at = f->runs[i].address, end = at + f->runs[i].bytes, next;
+		while (f->runs[i].zero && at < end && r == 0) {
+			const Vma *v = vma_at(p->mm, at, &next);
+			next = next < end ? next : end;
+			if (v && v->kind == VMA_KIND__VMA_FILE)
+				r = put_zeros(e, p, at, next);
+			at = next;
+		}
+		vec_each(s, &e->held[f->space_id - 1].span) {
+			uint64_t from = s->start > f->runs[i].address ? s->start : f->runs[i].address;
+			uint64_t to = s->end < end ? s->end : end;
+			if (f->runs[i].zero && f->phase == 1 && from < to && r == 0)
+				r = put_zeros(e, p, from, to);
+		}
+	}
+	return r;
+}
+
 int restore_pages(struct restore_engine *e, const struct image_frame *f, struct pidspace_error *err)
 {
 	struct restored *p = owner_of(e, f->space_id);
@@ -490,6 +534,7 @@ int restore_pages(struct restore_engine *e, const struct image_frame *f, struct 
 	stats_enter(&e->st, PHASE_MEMORY);
 	if (r < 0)
 		return r;
+	r = write_zeros(e, p, f);
 	for (size_t i = 0; f->phase == 0 && i < f->n_runs && r == 0; i++)
 		r = spans_add(&e->held[f->space_id - 1], f->runs[i].address, f->runs[i].address + f->runs[i].bytes);
 	return r < 0 ? error_sys(err, r, "cannot note the pages of process %d", p->p->pid)
