@@ -1,0 +1,285 @@
+/* rt_sigaction: what is set is what is told, and what happens. */
+#include "case.h"
+
+#include <setjmp.h>
+#include <sys/prctl.h>
+#include <ucontext.h>
+
+struct action { /* the kernel's struct */
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	uint64_t mask;
+};
+
+enum { RESTORER = 0x04000000 };
+
+static volatile int calls, nested;
+static siginfo_t last;
+
+static void count(int sig)
+{
+	calls++;
+}
+
+static void told_as_set(void)
+{
+	unsigned long flags[] = { 0, SA_RESTART, SA_SIGINFO | SA_ONSTACK, SA_NODEFER | SA_RESETHAND,
+				  SA_NOCLDSTOP | SA_NOCLDWAIT };
+
+	for (int sig = 1; sig < 65; sig++) {
+		if (sig == SIGKILL || sig == SIGSTOP) {
+			struct action a = { .handler = count };
+
+			BD_ERR(raw(SYS_rt_sigaction, sig, &a, NULL, 8), EINVAL);
+			BD_DO(raw(SYS_rt_sigaction, sig, NULL, &a, 8));
+			continue;
+		}
+		for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+			struct action a = { (void *)count, flags[i] | RESTORER, (void *)0x123450, 0 }, got = {};
+
+			a.mask = 0xaaaaaaaaaaaaaaaaULL & ~(1ULL << (SIGKILL - 1)) & ~(1ULL << (SIGSTOP - 1));
+			a.mask |= 1ULL << (SIGSYS - 1);
+			BD_DO(raw(SYS_rt_sigaction, sig, &a, NULL, 8));
+			BD_DO(raw(SYS_rt_sigaction, sig, NULL, &got, 8));
+			BD_CHECK(got.handler == a.handler);
+			BD_EQ(got.flags, a.flags);
+			BD_EQ(got.mask, a.mask);
+			BD_CHECK(got.restorer == a.restorer);
+			a = (struct action){ SIG_IGN };
+			BD_DO(raw(SYS_rt_sigaction, sig, &a, &got, 8));
+			BD_EQ(got.flags, flags[i] | RESTORER);
+			BD_DO(raw(SYS_rt_sigaction, sig, NULL, &got, 8));
+			BD_CHECK(got.handler == (void *)SIG_IGN && got.flags == 0);
+		}
+	}
+	BD_ERR(raw(SYS_rt_sigaction, 0, NULL, NULL, 8), EINVAL);
+	BD_ERR(raw(SYS_rt_sigaction, 65, NULL, NULL, 8), EINVAL);
+	BD_ERR(raw(SYS_rt_sigaction, SIGUSR1, NULL, NULL, 7), EINVAL);
+	BD_ERR(raw(SYS_rt_sigaction, SIGUSR1, 8, NULL, 8), EFAULT);
+}
+
+static void resets_and_defers(void)
+{
+	struct sigaction sa = { .sa_handler = count, .sa_flags = SA_RESETHAND }, got;
+
+	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+	BD_EQ(calls, 1);
+	BD_SYS(sigaction(SIGUSR1, NULL, &got));
+	BD_CHECK(got.sa_handler == SIG_DFL);
+}
+
+static void once_more(int sig)
+{
+	if (calls++ == 0) {
+		raw(SYS_kill, raw(SYS_getpid), sig);
+		nested = calls;
+	}
+}
+
+static void nodefer_nests(void)
+{
+	struct sigaction sa = { .sa_handler = once_more };
+
+	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+	BD_EQ(nested, 1);
+	BD_EQ(calls, 2);
+	calls = 0;
+	sa.sa_flags = SA_NODEFER;
+	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+	BD_EQ(nested, 2);
+}
+
+static uint64_t mask_inside;
+
+static void look_at_mask(int sig, siginfo_t *si, void *context)
+{
+	raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask_inside, 8);
+	last = *si;
+	calls++;
+}
+
+static void mask_of_the_handler(void)
+{
+	struct sigaction sa = { .sa_sigaction = look_at_mask, .sa_flags = SA_SIGINFO };
+	uint64_t before, after;
+
+	sigfillset(&sa.sa_mask);
+	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &before, 8));
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+	BD_EQ(mask_inside | 3ULL << 31, ~(1ULL << (SIGKILL - 1) | 1ULL << (SIGSTOP - 1)) | 3ULL << 31);
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &after, 8));
+	BD_EQ(before, after);
+	sigemptyset(&sa.sa_mask);
+	sigaddset(&sa.sa_mask, SIGTERM);
+	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+	BD_EQ(mask_inside, before | 1ULL << (SIGTERM - 1) | 1ULL << (SIGUSR1 - 1));
+}
+
+static char *volatile stack_inside;
+
+static void look_at_stack(int sig)
+{
+	char here;
+
+	stack_inside = &here;
+	raw(SYS_getppid);
+	bd_pause_ms(0);
+	calls++;
+}
+
+static void small_alternative_stacks(void)
+{
+	static char stack[8192];
+	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) }, got;
+	struct sigaction sa = { .sa_handler = look_at_stack, .sa_flags = SA_ONSTACK };
+
+	BD_SYS(sigaltstack(&ss, NULL));
+	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+	BD_CHECK(stack_inside >= stack && stack_inside < stack + sizeof(stack));
+	BD_SYS(sigaltstack(NULL, &got));
+	BD_CHECK(got.ss_sp == stack && got.ss_size == sizeof(stack) && got.ss_flags == 0);
+}
+
+static sigjmp_buf jump;
+
+static void jump_out(int sig)
+{
+	raw(SYS_getpid);
+	siglongjmp(jump, ++calls);
+}
+
+static void jumps_out_of_handlers(void)
+{
+	struct sigaction sa = { .sa_handler = jump_out };
+	uint64_t before, after;
+
+	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &before, 8));
+	for (volatile int i = 0; i < 200; i++) {
+		int n = sigsetjmp(jump, 1);
+
+		if (!n)
+			raw(SYS_kill, raw(SYS_getpid), SIGUSR1);
+		BD_EQ(n, i + 1);
+	}
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &after, 8));
+	BD_EQ(before, after);
+}
+
+static ucontext_t here, there;
+
+static void in_another_context(void)
+{
+	for (;;) {
+		calls += raw(SYS_getppid) == 1;
+		swapcontext(&there, &here);
+	}
+}
+
+static void contexts_are_swapped(void)
+{
+	static char stack[65536];
+
+	BD_SYS(getcontext(&there));
+	there.uc_stack.ss_sp = stack;
+	there.uc_stack.ss_size = sizeof(stack);
+	makecontext(&there, in_another_context, 0);
+	for (int i = 0; i < 100; i++)
+		BD_SYS(swapcontext(&here, &there));
+	BD_EQ(calls, 100);
+}
+
+static void ask_for_ids(void *arg)
+{
+	BD_OP(raw(SYS_getpid), >, 2);
+	BD_OP(raw(SYS_getppid), >, 1);
+}
+
+/* SIGSYS is a signal like any other: blocked, ignored, handled, sent. */
+static void sigsys_is_the_programs(void)
+{
+	struct sigaction sa = { .sa_sigaction = look_at_mask, .sa_flags = SA_SIGINFO }, got;
+	uint64_t all = ~0ULL, old = 0, pending = 0;
+
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8));
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &old, 8));
+	BD_CHECK(old & 1ULL << (SIGSYS - 1));
+	BD_OP(raw(SYS_getpid), >, 1);
+	bd_reap_ok(bd_child(ask_for_ids, NULL));
+	BD_SYS(sigaction(SIGSYS, &sa, NULL));
+	BD_SYS(sigaction(SIGSYS, NULL, &got));
+	BD_CHECK(got.sa_sigaction == look_at_mask && got.sa_flags & SA_SIGINFO);
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGSYS));
+	BD_EQ(calls, 0);
+	BD_DO(raw(SYS_rt_sigpending, &pending, 8));
+	BD_CHECK(pending & 1ULL << (SIGSYS - 1));
+	all = 0;
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8));
+	BD_EQ(calls, 1);
+	BD_EQ(last.si_signo, SIGSYS);
+	BD_EQ(last.si_pid, raw(SYS_getpid));
+	signal(SIGSYS, SIG_IGN);
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGSYS));
+	BD_OP(raw(SYS_getpid), >, 1);
+}
+
+static void sigsys_by_default_kills(void)
+{
+	pid_t child = bd_sleeper();
+
+	BD_DO(raw(SYS_kill, child, SIGSYS));
+	BD_EQ(bd_reap(child) & 0x7f, SIGSYS);
+}
+
+static void exec_keeps_what_is_ignored(void)
+{
+	char *argv[] = { "grep", "Sig[BIC]", "/proc/self/status", NULL }, *env[] = { NULL };
+	char text[512];
+	uint64_t set = 1ULL << (SIGUSR2 - 1) | 1ULL << (SIGSYS - 1), n;
+	int p[2];
+	pid_t child;
+	ssize_t len;
+
+	BD_SYS(pipe(p));
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, count);
+	child = (pid_t)BD_DO(raw(SYS_fork));
+	if (child == 0) {
+		raw(SYS_rt_sigprocmask, SIG_SETMASK, &set, NULL, 8);
+		raw(SYS_dup2, p[1], 1);
+		raw(SYS_execve, "/bin/grep", argv, env);
+		raw(SYS_exit, 127);
+	}
+	bd_reap_ok(child);
+	len = BD_SYS(read(p[0], text, sizeof(text) - 1));
+	text[len] = 0;
+	BD_CHECK(strstr(text, "SigBlk:"));
+	n = strtoull(strstr(text, "SigBlk:") + 7, NULL, 16);
+	BD_EQ(n, set);
+	n = strtoull(strstr(text, "SigIgn:") + 7, NULL, 16);
+	BD_CHECK(n & 1ULL << (SIGUSR1 - 1));
+	BD_CHECK(!(n & 1ULL << (SIGUSR2 - 1)));
+	n = strtoull(strstr(text, "SigCgt:") + 7, NULL, 16);
+	BD_EQ(n & 1ULL << (SIGSYS - 1), 0);
+}
+
+const struct bd_case bd_cases[] = {
+	{ "told as set, for all signals", told_as_set },
+	{ "SA_RESETHAND", resets_and_defers },
+	{ "SA_NODEFER", nodefer_nests },
+	{ "the mask inside a handler, and afterwards", mask_of_the_handler },
+	{ "a small alternative stack", small_alternative_stacks },
+	{ "siglongjmp out of handlers", jumps_out_of_handlers },
+	{ "contexts are swapped", contexts_are_swapped },
+	{ "SIGSYS is the program's own", sigsys_is_the_programs },
+	{ "SIGSYS kills by default", sigsys_by_default_kills },
+	{ "exec keeps the mask and what is ignored", exec_keeps_what_is_ignored },
+	{},
+};
