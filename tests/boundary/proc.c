@@ -163,7 +163,7 @@ static void nobody_outside(void)
 	char path[128];
 
 	for (int i = 0; i < n; i++) {
-		const char *below[] = { "", "/stat", "/task", "/fd", "/cwd", "/exe", "/ns/pid", "/root/etc" };
+		const char *below[] = { "", "/stat", "/task", "/fd", "/cwd", "/exe", "/ns/pid", "/root" };
 
 		for (size_t k = 0; k < sizeof(below) / sizeof(below[0]); k++) {
 			snprintf(path, sizeof(path), "/proc/%d%s", all[i], below[k]);
