@@ -59,7 +59,8 @@ struct shim_birth {
 	uint32_t bound;      /* the child has entered its number */
 	uint32_t flags;      /* of the parent's entry, which a child inherits */
 	uint64_t args[11];   /* struct clone_args of clone3(2), ours */
-	uint64_t spare[3];
+	uint64_t mask;       /* of init, which is blocked until its child ignores no more than it should */
+	uint64_t spare[2];
 };
 #define SHIM_BIRTHS 2048
 

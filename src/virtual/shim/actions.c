@@ -189,7 +189,7 @@ long actions_own_sigsys(siginfo_t *info, struct ucontext *uc)
 	struct sigaction a = own()->sigsys;
 	uint64_t set = SIG_BIT(SIGSYS);
 
-	if (a.sa_handler == SIG_IGN && info->si_code <= 0)
+	if (info->si_code <= 0 && (a.sa_handler == SIG_IGN || (a.sa_handler == SIG_DFL && ids_is_init())))
 		return 0;
 	if (a.sa_handler != SIG_DFL && a.sa_handler != SIG_IGN) {
 		shim_translate_info(info);

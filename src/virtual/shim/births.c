@@ -76,6 +76,10 @@ static void go(const struct trap *t, struct shim_birth *b, const struct clone_ar
 	m->rip = (uint64_t)shim_birth_entry;
 	m->r9 = (uint64_t)b;
 	m->rax = (uint64_t)t->nr;
+	if (b->from_init) {
+		b->mask = *(uint64_t *)&t->uc->uc_sigmask;
+		*(uint64_t *)&t->uc->uc_sigmask = ~SIG_BIT(SIGSYS);
+	}
 	if (t->nr == __NR_clone)
 		m->rdi &= ~(uint64_t)(SETTID | CLONE_UNTRACED);
 	if (t->nr == __NR_clone3) {
@@ -96,6 +100,10 @@ SPECIAL(births_begin)
 
 	if (e < 0)
 		return e;
+	/* Both want the same place (kernel/fork.c kernel_clone()); we take the second flag away. */
+	if ((a.flags & CLONE_PIDFD) && (a.flags & CLONE_PARENT_SETTID) &&
+	    (t->nr == __NR_clone || a.pidfd == a.parent_tid))
+		return -EINVAL;
 	/* Numbers inside numbers, or numbers of its own choice, are what virtual pids do not give. */
 	if ((a.flags & CLONE_NEWPID) || a.set_tid_size)
 		return -EPERM;
@@ -132,7 +140,7 @@ SPECIAL(births_begin)
 /* Parent and child alike, whoever comes first makes the number known, before the guest sees it. What a late parent says is
  * not needed when the child has spoken, and could be untrue by then; a late child is spared its first look at the map,
  * page after page that it does not have yet. */
-long shim_born(long result, struct shim_birth *b)
+static long known(long result, struct shim_birth *b)
 {
 	uint32_t flags = b->flags | (b->thread ? TASK_THREAD : 0);
 
@@ -157,4 +165,15 @@ long shim_born(long result, struct shim_birth *b)
 	if (b->from_init)
 		actions_for_child_of_init();
 	return 0;
+}
+
+long shim_born(long result, struct shim_birth *b)
+{
+	uint64_t mask = b->mask;
+	bool blocked = b->from_init;
+	long ret = known(result, b);
+
+	if (blocked)
+		CALL4(__NR_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
+	return ret;
 }

@@ -1,6 +1,5 @@
 /* The end of a thread or process by its own will. The kernel would go through the list of robust locks that it still holds
  * (kernel/futex/core.c exit_robust_list()), but in the lock words are the container's numbers: so it is done here. */
-#include "virtual/shim/map.h"
 #include "virtual/shim/patch.h"
 #include "virtual/shim/trap.h"
 
@@ -78,20 +77,9 @@ static void give_up_all(void)
 
 SPECIAL(exits_begin)
 {
-	int host;
-
-	if (!own()->threaded) {
-		give_up(0); /* the caller */
-		return trap_native(t);
-	}
-	if (t->nr == __NR_exit_group) {
+	if (t->nr == __NR_exit_group && own()->threaded)
 		give_up_all();
-		return trap_native(t);
-	}
-	/* Nobody waits for a thread that does not lead: its number is free as soon as it is gone. */
-	host = (int)CALL0(__NR_gettid);
-	give_up(host);
-	if (host != ids_self())
-		map_leave(host, ids_guest(host));
+	else
+		give_up(0); /* the caller */
 	return trap_native(t);
 }

@@ -38,21 +38,34 @@ SPECIAL(ids_setsid)
 	return e > 0 ? ids_guest((int)e) : e;
 }
 
-/* Which siginfos carry a sender: all that processes send, and those of children. */
-static bool has_pid(const siginfo_t *i)
+#define FAULTS (SIG_BIT(SIGILL) | SIG_BIT(SIGFPE) | SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGTRAP) | \
+		SIG_BIT(SIGPOLL) | SIG_BIT(SIGSYS))
+
+/* Which siginfos carry a sender: all that processes send, and those of children, whatever their exit signal (positive codes of
+ * other signals mean something else; kernel/signal.c siginfo_layout()). */
+bool ids_info_has_pid(int signo, int code)
 {
-	return i->si_code == SI_USER || i->si_code == SI_TKILL || i->si_code == SI_QUEUE || i->si_code == SI_MESGQ ||
-	       (i->si_signo == SIGCHLD && i->si_code > 0);
+	if (code == SI_USER || code == SI_TKILL || code == SI_QUEUE || code == SI_MESGQ)
+		return true;
+	return code >= CLD_EXITED && code <= CLD_CONTINUED && signo < 32 && !(FAULTS & SIG_BIT(signo));
+}
+
+/* What a sender puts there itself arrives as it was (sigqueue(3)): it is marked as no number of the host's. */
+#define VERBATIM 0x40000000
+
+int ids_sender(int host)
+{
+	return host & VERBATIM ? host & ~VERBATIM : ids_guest(host);
 }
 
 void shim_translate_info(siginfo_t *i)
 {
-	if (has_pid(i) && i->si_pid > 0)
-		i->si_pid = ids_guest(i->si_pid);
+	if (ids_info_has_pid(i->si_signo, i->si_code) && i->si_pid > 0)
+		i->si_pid = ids_sender(i->si_pid);
 }
 
 void ids_info_out(siginfo_t *i)
 {
-	if (has_pid(i) && i->si_pid > 0)
-		i->si_pid = ids_host(i->si_pid);
+	if (ids_info_has_pid(i->si_signo, i->si_code) && i->si_pid > 0)
+		i->si_pid |= VERBATIM;
 }

@@ -1,9 +1,12 @@
-/* The life of a number: handed out before the child is born, bound by parent or child, free again when it has been reaped. What
- * dies unseen is found by the warden (ASK_SWEEP). */
+/* The life of a number: handed out before the child is born, bound by parent or child, and kept when the task is gone: signals
+ * that it sent may still be under way, groups and sessions go by it. The warden frees those that nothing goes by, before
+ * the numbers begin anew (ASK_SWEEP). */
 #include "virtual/shim/map.h"
 #include "virtual/shim/trap.h"
 
 #include <linux/time.h>
+
+#define SWEEP_EVERY 32768
 
 int map_reserve(int owner, int *ret)
 {
@@ -12,8 +15,8 @@ int map_reserve(int owner, int *ret)
 	struct vpid v;
 	int r;
 
-	/* A new lap, or nothing left. */
-	if (!next || next < cursor)
+	/* A new lap, or nothing left, or many dead by now. */
+	if (!next || next < cursor || next % SWEEP_EVERY == 0)
 		shim_bell(&q);
 	r = pid_map_reserve(map(), hpid_of(owner), &v);
 	if (r == 0)
@@ -39,14 +42,6 @@ void map_bind(int owner, int host, int vpid, uint32_t flags)
 		return;
 	pid_map_change_flags(map(), hpid_of(host), vpid_of(vpid), flags, 0);
 	pid_map_set_start(map(), hpid_of(host), vpid_of(vpid), now_ticks());
-}
-
-void map_leave(int host, int vpid)
-{
-	if (pid_map_flags(map(), hpid_of(host), vpid_of(vpid)) & TASK_LEADS_SESSION)
-		return;
-	if (CALL2(__NR_kill, -(long)host, 0) == -ESRCH)
-		pid_map_release(map(), hpid_of(host), vpid_of(vpid));
 }
 
 int ids_guest(int host)

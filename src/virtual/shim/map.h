@@ -12,7 +12,3 @@ int map_reserve(int owner, int *ret);
 
 /* Makes vpid the number of a new task. */
 void map_bind(int owner, int host, int vpid, uint32_t flags);
-
-/* A task that the caller has reaped, or that is about to end itself: its number is free unless a group or a session goes
- * by it. */
-void map_leave(int host, int vpid);

@@ -10,6 +10,16 @@ struct info {
 	char rest[256];
 };
 
+#define PIDFD_GET_INFO_ 0xc040ff0b /* of the first version, 64 bytes */
+#define PIDFD_INFO_PID_ 1
+
+int pidfds_target(int pidfd)
+{
+	struct info i = {.mask = PIDFD_INFO_PID_};
+
+	return CALL3(__NR_ioctl, pidfd, PIDFD_GET_INFO_, &i) == 0 ? i.tgid : 0;
+}
+
 SPECIAL(pidfds_info)
 {
 	unsigned long size = ((unsigned long)t->arg[1] >> 16) & 0x3fff;
@@ -26,6 +36,8 @@ SPECIAL(pidfds_info)
 	e = trap_native(t);
 	if (e < 0)
 		return e;
+	if (i.pid > 0 && !ids_guest(i.pid))
+		return -EREMOTE; /* as of somebody whom a namespace does not know */
 	i.pid = ids_guest(i.pid);
 	i.tgid = ids_guest(i.tgid);
 	i.ppid = ids_guest(i.ppid);

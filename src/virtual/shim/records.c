@@ -16,8 +16,9 @@ static long trap_reads(void)
 {
 	struct sock_filter f[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_read, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_readv, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_read, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_readv, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_preadv2, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 8),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)SHIM_GATE, 1, 0),
@@ -77,8 +78,8 @@ static void translate(char *record)
 {
 	int code = *(int *)(record + CODE_AT), signo = *(int *)record, *pid = (int *)(record + PID_AT);
 
-	if (code == SI_USER || code == SI_TKILL || code == SI_QUEUE || code == SI_MESGQ || (signo == SIGCHLD && code > 0))
-		*pid = ids_guest(*pid);
+	if (ids_info_has_pid(signo, code))
+		*pid = ids_sender(*pid);
 }
 
 long records_read(struct trap *t)

@@ -120,6 +120,7 @@ SPECIAL(signals_pidfd_send)
 {
 	const siginfo_t *from = (const void *)t->arg[2];
 	siginfo_t info;
+	int host;
 
 	if (from) {
 		if (!guest_readable(from, sizeof info))
@@ -128,12 +129,11 @@ SPECIAL(signals_pidfd_send)
 		ids_info_out(&info);
 		from = &info;
 	}
-	if (unforgiving((int)t->arg[1])) {
-		struct shim_request q = {.ask = ASK_CALL, .nr = (int32_t)t->nr, .arg = {(uint64_t)t->arg[0]}};
-		shim_bell(&q);
-		if (q.answer == ANSWER_DONE)
-			return q.ret;
-	}
+	host = pidfds_target((int)t->arg[0]);
+	if (host > 0 && !ids_guest(host))
+		return -EINVAL; /* whom a namespace would not know */
+	if (host > 0 && spared(host, (int)t->arg[1]))
+		return 0;
 	return CALL4(t->nr, t->arg[0], t->arg[1], from, t->arg[3]);
 }
 

@@ -16,7 +16,7 @@ static long special(struct trap *t, const struct catalogue_row *r)
 long trap_dispatch(struct trap *t, const struct catalogue_row *r)
 {
 	/* Reads are trapped by another filter than the catalogue's. */
-	if (t->nr == __NR_read || t->nr == __NR_readv)
+	if (t->nr == __NR_read || t->nr == __NR_readv || t->nr == __NR_preadv2)
 		return records_read(t);
 	if (!r)
 		return -ENOSYS;

@@ -38,6 +38,8 @@ int ids_self(void);              /* tgid, the host's */
 bool ids_is_init(void);          /* does vpid 1 ask? */
 void shim_translate_info(siginfo_t *info); /* si_pid of what arrives */
 void ids_info_out(siginfo_t *info);        /* of what a guest sends */
+bool ids_info_has_pid(int signo, int code);
+int ids_sender(int host);                  /* the number of such a pid; 0: outside */
 uint32_t ids_flags(int host);
 void ids_set_flags(int host, uint32_t set, uint32_t clear);
 
@@ -84,6 +86,7 @@ long rows_translate(struct trap *t, const struct catalogue_row *r);
 long rare_call(struct trap *t);
 long records_read(struct trap *t);
 void actions_for_child_of_init(void);
+int pidfds_target(int pidfd); /* the host's tgid; 0: not told (before Linux 6.13), or it has ended */
 long actions_own_sigsys(siginfo_t *info, struct ucontext *uc);
 /* Has the path a component "proc"? 1, 0, or -1: it cannot be read to its end. */
 int paths_names_proc(const char *path);

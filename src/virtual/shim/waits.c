@@ -1,28 +1,19 @@
 /* wait4(2) and waitid(2): whom to wait for, and who it was. */
-#include "virtual/shim/map.h"
 #include "virtual/shim/trap.h"
-
-/* The number of a child that a wait has told of; free from now on if that was its end. */
-static int reaped(int host, int status)
-{
-	int vpid = ids_guest(host);
-
-	if ((status & 0xff) != 0x7f && status != 0xffff && CALL2(__NR_kill, host, 0) == -ESRCH)
-		map_leave(host, vpid);
-	return vpid;
-}
 
 SPECIAL(waits_wait4)
 {
 	int who = (int)t->arg[0], host = who;
 	long e;
 
+	if (who == (int)0x80000000)
+		return -ESRCH;
 	if (who > 0 && !(host = ids_host(who)))
 		return -ECHILD;
 	if (who < -1 && !(host = -ids_host(-who)))
 		return -ECHILD;
 	e = CALL4(__NR_wait4, host, t->arg[1], t->arg[2], t->arg[3]);
-	return e > 0 ? reaped((int)e, t->arg[1] ? *(const int *)t->arg[1] : 0) : e;
+	return e > 0 ? ids_guest((int)e) : e;
 }
 
 SPECIAL(waits_waitid)
@@ -36,7 +27,6 @@ SPECIAL(waits_waitid)
 		return -ECHILD;
 	e = CALL5(__NR_waitid, t->arg[0], id, info, t->arg[3], t->arg[4]);
 	if (e == 0 && info && info->si_signo)
-		info->si_pid = t->arg[3] & 0x01000000 /* WNOWAIT */ || info->si_code >= CLD_TRAPPED ?
-				       ids_guest(info->si_pid) : reaped(info->si_pid, 0);
+		info->si_pid = ids_guest(info->si_pid);
 	return e;
 }
