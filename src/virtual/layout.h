@@ -53,14 +53,15 @@ struct shim_birth {
 	uint64_t rip, r9;    /* the guest's, to go on with */
 	uint64_t rdi, rsi;   /* the same, where the call was made with others */
 	uint64_t child_tid;  /* CLONE_CHILD_SETTID: where to, 0: nowhere */
-	uint32_t from_init;  /* the parent is vpid 1: see shim_common.init_default */
+	uint32_t from_init;  /* the parent is vpid 1 */
 	uint32_t thread;     /* CLONE_THREAD */
 	int32_t owner;       /* the parent's tid as the host calls it */
 	uint32_t bound;      /* the child has entered its number */
 	uint32_t flags;      /* of the parent's entry, which a child inherits */
 	uint64_t args[11];   /* struct clone_args of clone3(2), ours */
 	uint64_t mask;       /* of init, which is blocked until its child ignores no more than it should */
-	uint64_t spare[2];
+	uint64_t defaults;   /* shim_common.init_default of that moment */
+	uint64_t spare[1];
 };
 #define SHIM_BIRTHS 2048
 

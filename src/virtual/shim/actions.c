@@ -97,13 +97,12 @@ SPECIAL(actions_sigaction)
 }
 
 /* A child of vpid 1 is an ordinary process: what was ignored in init's place is the default again. */
-void actions_for_child_of_init(void)
+void actions_default(uint64_t signals)
 {
-	uint64_t left = common()->init_default;
 	struct sigaction a = {.sa_handler = SIG_DFL};
 
 	for (int sig = 1; sig <= 64; sig++)
-		if (left & SIG_BIT(sig))
+		if (signals & SIG_BIT(sig))
 			CALL4(__NR_rt_sigaction, sig, &a, 0, 8);
 }
 

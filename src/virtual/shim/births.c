@@ -78,6 +78,7 @@ static void go(const struct trap *t, struct shim_birth *b, const struct clone_ar
 	m->rax = (uint64_t)t->nr;
 	if (b->from_init) {
 		b->mask = *(uint64_t *)&t->uc->uc_sigmask;
+		b->defaults = common()->init_default;
 		*(uint64_t *)&t->uc->uc_sigmask = ~SIG_BIT(SIGSYS);
 	}
 	if (t->nr == __NR_clone)
@@ -163,7 +164,7 @@ static long known(long result, struct shim_birth *b)
 	if (b->child_tid)
 		store_tid(b->child_tid, b->vpid);
 	if (b->from_init)
-		actions_for_child_of_init();
+		actions_default(b->defaults);
 	return 0;
 }
 

@@ -85,7 +85,7 @@ long trap_dispatch(struct trap *t, const struct catalogue_row *r);
 long rows_translate(struct trap *t, const struct catalogue_row *r);
 long rare_call(struct trap *t);
 long records_read(struct trap *t);
-void actions_for_child_of_init(void);
+void actions_default(uint64_t signals);
 int pidfds_target(int pidfd); /* the host's tgid; 0: not told (before Linux 6.13), or it has ended */
 long actions_own_sigsys(siginfo_t *info, struct ucontext *uc);
 /* Has the path a component "proc"? 1, 0, or -1: it cannot be read to its end. */
