@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 
+#define PREFIX "pidspace-proc-"
 /* So many directories are kept before unused ones are removed. */
 #define KEPT 4096
 /* So many openers may be reading different states of one directory at the same time. */
@@ -32,45 +33,6 @@ static bool is_tmpfs(const char *dir)
 	struct statfs f;
 
 	return statfs(dir, &f) == 0 && f.f_type == TMPFS_MAGIC;
-}
-
-static int make_in(struct proc_shadow *s, const char *dir)
-{
-	int n = snprintf(s->path, sizeof s->path, "%s/pidspace-proc-XXXXXX", dir);
-
-	if (n < 0 || (size_t)n >= sizeof s->path)
-		return -ENAMETOOLONG;
-	if (!mkdtemp(s->path))
-		return -errno;
-	s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* Whoever has changed its user id inside may still have to enter it. */
-	if (s->fd < 0 || fchmod(s->fd, 0711) < 0)
-		return -errno;
-	return 0;
-}
-
-int proc_shadow_new(struct proc_shadow **ret, const char *const *dirs, size_t n, struct pidspace_error *err)
-{
-	struct proc_shadow *s = calloc(1, sizeof *s);
-	int r = -ENOENT;
-
-	if (!s)
-		return error_sys(err, -ENOMEM, "cannot prepare the container's /proc");
-	s->fd = -1;
-	s->prune_at = KEPT;
-	for (int pass = 0; pass < 2 && r < 0; pass++)
-		for (size_t i = 0; i < n && r < 0; i++)
-			if (is_tmpfs(dirs[i]) == (pass == 0)) {
-				r = make_in(s, dirs[i]);
-				s->newest_first = pass == 0;
-			}
-	if (r < 0) {
-		free(s);
-		return error_sys(err, r, "cannot make a directory for the container's /proc in %s",
-				 n ? dirs[n - 1] : "(none)");
-	}
-	*ret = s;
-	return 0;
 }
 
 /* Calls fn for each entry until it returns other than 0. fd stays open. */
@@ -110,6 +72,78 @@ static int remove_directory(void *in_use_too, int root, const struct dirent *d)
 	fchmod(fd, 0700);
 	each_entry(fd, remove_entry, NULL);
 	unlinkat(root, d->d_name, AT_REMOVEDIR);
+	return 0;
+}
+
+/* What a warden that was killed has left behind. */
+static int remove_leftover(void *arg, int fd, const struct dirent *d)
+{
+	_cleanup_close_ int left = -1;
+	struct stat st;
+
+	if (strncmp(d->d_name, PREFIX, sizeof PREFIX - 1))
+		return 0;
+	left = openat(fd, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (left < 0 || fstat(left, &st) < 0 || st.st_uid != geteuid() || flock(left, LOCK_EX | LOCK_NB) < 0)
+		return 0;
+	each_entry(left, remove_directory, arg);
+	unlinkat(fd, d->d_name, AT_REMOVEDIR);
+	return 0;
+}
+
+static void remove_leftovers(const char *dir)
+{
+	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool in_use_too = true;
+
+	if (fd >= 0)
+		each_entry(fd, remove_leftover, &in_use_too);
+}
+
+/* Made, and locked for as long as we live: one that nobody has locked is a dead warden's. */
+static int make_in(struct proc_shadow *s, const char *dir)
+{
+	int n = snprintf(s->path, sizeof s->path, "%s/" PREFIX "XXXXXX", dir);
+	struct stat st;
+
+	if (n < 0 || (size_t)n >= sizeof s->path)
+		return -ENAMETOOLONG;
+	if (!mkdtemp(s->path))
+		return -errno;
+	s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Whoever has changed its user id inside may still have to enter it. */
+	if (s->fd < 0 || flock(s->fd, LOCK_EX) < 0 || fchmod(s->fd, 0711) < 0 || fstat(s->fd, &st) < 0)
+		return -errno;
+	if (st.st_nlink > 0)
+		return 0;
+	fd_closep(&s->fd); /* another has cleared it away before it was locked */
+	return -EAGAIN;
+}
+
+int proc_shadow_new(struct proc_shadow **ret, const char *const *dirs, size_t n, struct pidspace_error *err)
+{
+	struct proc_shadow *s = calloc(1, sizeof *s);
+	int r = -ENOENT;
+
+	if (!s)
+		return error_sys(err, -ENOMEM, "cannot prepare the container's /proc");
+	s->fd = -1;
+	s->prune_at = KEPT;
+	for (int pass = 0; pass < 2 && r < 0; pass++)
+		for (size_t i = 0; i < n && r < 0; i++)
+			if (is_tmpfs(dirs[i]) == (pass == 0)) {
+				remove_leftovers(dirs[i]);
+				do
+					r = make_in(s, dirs[i]);
+				while (r == -EAGAIN);
+				s->newest_first = pass == 0;
+			}
+	if (r < 0) {
+		free(s);
+		return error_sys(err, r, "cannot make a directory for the container's /proc in %s",
+				 n ? dirs[n - 1] : "(none)");
+	}
+	*ret = s;
 	return 0;
 }
 

@@ -154,7 +154,8 @@ static bool on_the_link_itself(const struct question *q, uint64_t open_flags)
 	}
 }
 
-static int open_flags(const struct question *q, uint64_t *ret)
+/* *ret_forbidden: PROC_NO_XDEV and the others, which are RESOLVE_* one bit up. */
+static int open_flags(const struct question *q, uint64_t *ret, unsigned *ret_forbidden)
 {
 	const uint64_t *arg = q->b->q.arg;
 	struct open_how how;
@@ -168,8 +169,9 @@ static int open_flags(const struct question *q, uint64_t *ret)
 	if (guest_read(q, arg[2], &how, sizeof how) < 0)
 		return -EFAULT;
 	*ret = how.flags;
-	/* What must stay below a directory does not begin at the root, and /proc is another mount. */
-	return (how.resolve & (RESOLVE_BENEATH | RESOLVE_NO_XDEV)) && q->path[0] == '/' ? -EXDEV : 0;
+	*ret_forbidden = (unsigned)how.resolve << 1 & (PROC_NO_XDEV | PROC_NO_MAGICLINKS | PROC_NO_SYMLINKS | PROC_BENEATH |
+						      PROC_IN_ROOT);
+	return 0;
 }
 
 static void mark_in_proc(const struct question *q)
@@ -294,6 +296,7 @@ void warden_path(struct warden *w, struct bell *b)
 			     .dirfd = b->q.dirfd_arg < 6 ? (int)b->q.arg[b->q.dirfd_arg] : AT_FDCWD};
 	struct proc_answer a;
 	uint64_t flags = 0;
+	unsigned forbidden = 0;
 	int r;
 
 	b->q.answer = ANSWER_NATIVE;
@@ -301,11 +304,11 @@ void warden_path(struct warden *w, struct bell *b)
 		return;
 	r = guest_string(&q, b->q.arg[b->q.path_arg], q.path, sizeof q.path);
 	if (r >= 0)
-		r = open_flags(&q, &flags);
+		r = open_flags(&q, &flags, &forbidden);
 	update(w);
 	if (r >= 0)
 		r = proc_view_resolve(&w->view, &q.caller, q.dirfd, q.path,
-				      on_the_link_itself(&q, flags) ? PROC_NOFOLLOW : 0, &a);
+				      forbidden | (on_the_link_itself(&q, flags) ? PROC_NOFOLLOW : 0), &a);
 	if (r < 0) {
 		b->q.answer = ANSWER_DONE;
 		b->q.ret = r;
