@@ -117,6 +117,8 @@ static void end_all(struct warden *w)
 	__atomic_store_n(&w->place.common->ended, 1, __ATOMIC_RELEASE);
 }
 
+/* Takes what waits to be told: stops of those we follow, ends, and that job control has stopped vpid 1 (of no use, but it
+ * would be told again and again). */
 static void reap(struct warden *w)
 {
 	siginfo_t si = {0};
@@ -126,7 +128,7 @@ static void reap(struct warden *w)
 		if (si.si_pid == w->init.n && (si.si_code == CLD_EXITED || si.si_code == CLD_KILLED ||
 					       si.si_code == CLD_DUMPED))
 			w->init_ended = true;
-		else if (waitpid(si.si_pid, &status, WNOHANG | __WALL) == si.si_pid)
+		else if (waitpid(si.si_pid, &status, WNOHANG | WUNTRACED | __WALL) == si.si_pid)
 			warden_exec_stop(w, hpid_of(si.si_pid), status);
 		si.si_pid = 0;
 	}
