@@ -31,6 +31,6 @@ static void who_opened_a_file(void)
 }
 
 const struct bd_case bd_cases[] = {
-	{ "who opened a file", who_opened_a_file },
+	{ "who opened a file", who_opened_a_file, .root = true },
 	{},
 };

@@ -107,6 +107,8 @@ time.sleep(1000)'
 
 @test "names of processes cannot talk to the terminal or break JSON" {
 	pidspace exec -d web -- bash -c 'exec -a "$(printf "evil\033[31m\nname\377")" sleep 1004'
+	renamed() { [[ $(pidspace ps web -o command) == *evil* ]]; }
+	wait_for renamed # bash is executed first
 	run -0 pidspace ps web -o command
 	[[ $output == *"evil?[31m?name"* && $output != *$'\033'* ]]
 	[[ $(pidspace ps web -f json | json '[p["command"] for p in j if "1004" in p["command"]][0].startswith("evil\x1b[31m\nname\ufffd")') == true ]]

@@ -1,4 +1,4 @@
-/* Descriptors whose records carry pids and are read by plain read(2): signalfd. read(2) is far too common to be trapped in
+/* Descriptors whose records carry pids and are read by plain read(2): signalfd, fanotify. read(2) is far too common to be trapped in
  * every process; one that makes such a descriptor gets a further filter, under which its reads are, and those of its
  * descendants, who may inherit the descriptor. */
 #include "virtual/shim/trap.h"
@@ -43,7 +43,7 @@ SPECIAL(records_begin)
 	int self = ids_self();
 	long fd = trap_native(t);
 
-	if (fd < 0 || (t->nr != __NR_signalfd && t->nr != __NR_signalfd4) || (ids_flags(self) & TASK_RECORDS))
+	if (fd < 0 || t->nr == __NR_userfaultfd || (ids_flags(self) & TASK_RECORDS))
 		return fd;
 	if (trap_reads() < 0) {
 		CALL1(__NR_close, fd);
@@ -53,12 +53,24 @@ SPECIAL(records_begin)
 	return fd;
 }
 
-static bool is_signalfd(int fd)
+enum kind { OTHER, SIGNALFD, FANOTIFY };
+
+static bool is_word(const char *text, long n, const char *word)
 {
-	static const char want[] = "anon_inode:[signalfd]";
-	char path[] = "/proc/self/fd/0000000000", text[sizeof want];
+	if (n != (long)__builtin_strlen(word))
+		return false;
+	for (long i = 0; i < n; i++)
+		if (text[i] != word[i])
+			return false;
+	return true;
+}
+
+static enum kind kind_of(int fd)
+{
+	char path[] = "/proc/self/fd/0000000000", text[32];
 	int at = sizeof "/proc/self/fd/" - 1, n = 0;
 	char digits[12];
+	long len;
 
 	do
 		digits[n++] = (char)('0' + fd % 10);
@@ -66,12 +78,9 @@ static bool is_signalfd(int fd)
 	while (n)
 		path[at++] = digits[--n];
 	path[at] = 0;
-	if (CALL4(__NR_readlinkat, AT_FDCWD, path, text, sizeof text) != sizeof want - 1)
-		return false;
-	for (unsigned i = 0; i < sizeof want - 1; i++)
-		if (text[i] != want[i])
-			return false;
-	return true;
+	len = CALL4(__NR_readlinkat, AT_FDCWD, path, text, sizeof text);
+	return is_word(text, len, "anon_inode:[signalfd]") ? SIGNALFD :
+	       is_word(text, len, "anon_inode:[fanotify]") ? FANOTIFY : OTHER;
 }
 
 static void translate(char *record)
@@ -82,6 +91,19 @@ static void translate(char *record)
 		*pid = ids_sender(*pid);
 }
 
+/* struct fanotify_event_metadata: its length first, the pid at 20 (fanotify(7)). */
+static void translate_events(char *at, long left)
+{
+	while (left >= 24) {
+		uint32_t len = *(uint32_t *)at;
+		if (len < 24 || len > (unsigned long)left)
+			return;
+		*(int *)(at + 20) = ids_guest(*(int *)(at + 20));
+		at += len;
+		left -= len;
+	}
+}
+
 long records_read(struct trap *t)
 {
 	struct vector {
@@ -89,8 +111,11 @@ long records_read(struct trap *t)
 		unsigned long len;
 	} one = {(char *)t->arg[1], (unsigned long)t->arg[2]}, *v = t->nr == __NR_read ? &one : (struct vector *)t->arg[1];
 	long n = trap_native(t), left = n;
+	enum kind kind = n >= 24 ? kind_of((int)t->arg[0]) : OTHER;
 
-	if (n <= 0 || n % RECORD || !is_signalfd((int)t->arg[0]))
+	if (kind == FANOTIFY && t->nr == __NR_read)
+		translate_events(one.base, n);
+	if (kind != SIGNALFD)
 		return n;
 	/* Records that a vector cuts in two come with the host's numbers: nobody reads them so. */
 	for (; left > 0; v++)
