@@ -52,6 +52,7 @@ static void reaper(void *arg)
 	KT_SYS(prctl(PR_SET_CHILD_SUBREAPER, 1));
 	kt_note("reaper", getpid());
 	kt_reap_ok(kt_child(middle, NULL));
+	kt_mark("reaped");
 	kt_wait_go();
 	KT_SYS(prctl(PR_GET_CHILD_SUBREAPER, &on));
 	KT_EQ(on, 1);
@@ -67,6 +68,7 @@ int main(void)
 	int on = 1;
 
 	kt_await("adopted");
+	kt_await("reaped");
 	kt_ready_and_wait();
 	KT_SYS(prctl(PR_GET_CHILD_SUBREAPER, &on));
 	KT_EQ(on, 0);
