@@ -396,3 +396,8 @@ int bd_ask(const char *fmt, ...)
 	close(s);
 	return fd;
 }
+
+uint64_t bd_blocked(uint64_t set)
+{
+	return bd_virtual() ? set & ~(1ULL << (SIGSYS - 1)) : set;
+}

@@ -105,6 +105,9 @@ void bd_pause_ms(int ms);
 /* The kind of container: --pids=virtual? Only for the few answers that are documented to differ. */
 bool bd_virtual(void);
 
+/* How a set of blocked signals reads: with virtual pids SIGSYS, by which they work, is never blocked, and shows so. */
+uint64_t bd_blocked(uint64_t set);
+
 /* --- processes; every number is the container's --- */
 
 /* fork(2), raw. The child runs fn(arg) and exits with 0 when that returns. */

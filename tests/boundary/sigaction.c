@@ -45,7 +45,7 @@ static void told_as_set(void)
 			BD_CHECK(got.handler == a.handler);
 			BD_EQ(got.flags, a.flags);
 			BD_EQ(got.mask, a.mask);
-			BD_CHECK(got.restorer == a.restorer);
+			BD_CHECK(got.restorer == a.restorer || bd_virtual()); /* which returns by its own */
 			a = (struct action){ SIG_IGN };
 			BD_DO(raw(SYS_rt_sigaction, sig, &a, &got, 8));
 			BD_EQ(got.flags, flags[i] | RESTORER);
@@ -111,7 +111,7 @@ static void mask_of_the_handler(void)
 	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
 	BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &before, 8));
 	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
-	BD_EQ(mask_inside | 3ULL << 31, ~(1ULL << (SIGKILL - 1) | 1ULL << (SIGSTOP - 1)) | 3ULL << 31);
+	BD_EQ(mask_inside | 3ULL << 31, bd_blocked(~(1ULL << (SIGKILL - 1) | 1ULL << (SIGSTOP - 1))) | 3ULL << 31);
 	BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &after, 8));
 	BD_EQ(before, after);
 	sigemptyset(&sa.sa_mask);
@@ -210,16 +210,16 @@ static void sigsys_is_the_programs(void)
 
 	BD_DO(raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8));
 	BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &old, 8));
-	BD_CHECK(old & 1ULL << (SIGSYS - 1));
+	BD_EQ(old & 1ULL << (SIGSYS - 1), bd_blocked(1ULL << (SIGSYS - 1)));
 	BD_OP(raw(SYS_getpid), >, 1);
 	bd_reap_ok(bd_child(ask_for_ids, NULL));
 	BD_SYS(sigaction(SIGSYS, &sa, NULL));
 	BD_SYS(sigaction(SIGSYS, NULL, &got));
 	BD_CHECK(got.sa_sigaction == look_at_mask && got.sa_flags & SA_SIGINFO);
 	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGSYS));
-	BD_EQ(calls, 0);
+	BD_EQ(calls, bd_virtual()); /* it is never blocked there */
 	BD_DO(raw(SYS_rt_sigpending, &pending, 8));
-	BD_CHECK(pending & 1ULL << (SIGSYS - 1));
+	BD_EQ(pending & 1ULL << (SIGSYS - 1), bd_blocked(1ULL << (SIGSYS - 1)));
 	all = 0;
 	BD_DO(raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, 8));
 	BD_EQ(calls, 1);
@@ -262,7 +262,7 @@ static void exec_keeps_what_is_ignored(void)
 	text[len] = 0;
 	BD_CHECK(strstr(text, "SigBlk:"));
 	n = strtoull(strstr(text, "SigBlk:") + 7, NULL, 16);
-	BD_EQ(n, set);
+	BD_EQ(n, bd_blocked(set));
 	n = strtoull(strstr(text, "SigIgn:") + 7, NULL, 16);
 	BD_CHECK(n & 1ULL << (SIGUSR1 - 1));
 	BD_CHECK(!(n & 1ULL << (SIGUSR2 - 1)));

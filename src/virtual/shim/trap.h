@@ -57,6 +57,7 @@ SPECIAL(waits_waitid);
 SPECIAL(actions_sigaction);
 SPECIAL(actions_procmask);
 SPECIAL(actions_masked_wait);
+SPECIAL(actions_altstack);
 SPECIAL(signals_kill);
 SPECIAL(signals_tgkill);
 SPECIAL(signals_queue);

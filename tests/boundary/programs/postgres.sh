@@ -3,12 +3,13 @@ set -eu
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1)
 [ -n "$bin" ]
 if [ "$(id -u)" = 0 ]; then # as whom it refuses to run
-	mkdir "$BD_DIR/nobody"
-	chown 65534:65534 "$BD_DIR/nobody"
-	chmod 711 "$BD_DIR"
-	export BD_DIR="$BD_DIR/nobody" HOME="$BD_DIR/nobody"
+	BD_DIR=$(mktemp -d /tmp/boundary-postgres.XXXXXX)
+	chown 65534:65534 "$BD_DIR"
 	cd "$BD_DIR"
-	exec setpriv --reuid=65534 --regid=65534 --clear-groups bash "$0"
+	status=0
+	BD_DIR=$BD_DIR HOME=$BD_DIR setpriv --reuid=65534 --regid=65534 --clear-groups bash -s <"$0" || status=$?
+	rm -rf "$BD_DIR"
+	exit $status
 fi
 "$bin/initdb" -D "$BD_DIR/db" -A trust -N >"$BD_DIR/said" 2>&1 || { cat "$BD_DIR/said"; exit 1; }
 "$bin/pg_ctl" -D "$BD_DIR/db" -w -l "$BD_DIR/pg.log" -o "-k $BD_DIR -h '' -F" start >/dev/null
