@@ -9,6 +9,8 @@
 #include "base/fd.h"
 
 #define HUGE_PAGE (UINT64_C(2) << 20)
+/* A page that somebody holds for a moment, or that a cpu keeps aside, is refused with EAGAIN. */
+#define ATTEMPTS 8
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* include/uapi/asm-generic/mman-common.h, Linux 6.1 */
 #endif
@@ -40,15 +42,23 @@ void huge_note(struct huge *h, uint64_t start, uint64_t bytes)
 	}
 }
 
+static void collapse(int process, uint64_t at)
+{
+	struct iovec one = {(void *)at, HUGE_PAGE};
+	long r = -1;
+
+	errno = EAGAIN;
+	for (int i = 0; i < ATTEMPTS && r < 0 && errno == EAGAIN; i++)
+		r = syscall(SYS_process_madvise, process, &one, 1, MADV_COLLAPSE, 0);
+}
+
 /* One call for each: a huge page that cannot be had need not keep the next from it. */
 void huge_collapse(const struct huge *h)
 {
 	vec_each(a, &h->areas)
-		for (uint64_t at = a->start; h->process >= 0 && at < a->end; at += HUGE_PAGE) {
-			struct iovec one = {(void *)at, HUGE_PAGE};
+		for (uint64_t at = a->start; h->process >= 0 && at < a->end; at += HUGE_PAGE)
 			if (a->filled[(at - a->start) / HUGE_PAGE])
-				syscall(SYS_process_madvise, h->process, &one, 1, MADV_COLLAPSE, 0);
-		}
+				collapse(h->process, at);
 }
 
 void huge_done(struct huge *h)

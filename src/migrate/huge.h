@@ -23,6 +23,8 @@ int huge_add(struct huge *h, uint64_t start, uint64_t end);
 /* Something was filled. */
 void huge_note(struct huge *h, uint64_t start, uint64_t bytes);
 
+/* Once no userfaultfd watches the space any more: before, the kernel refuses areas with gaps (hpage_collapse_scan_pmd()
+ * in mm/khugepaged.c). What it refuses stays as it is. */
 void huge_collapse(const struct huge *h);
 
 void huge_done(struct huge *h); /* the pidfd too */
