@@ -26,7 +26,7 @@ _pidspace_value() {
 	*:--show-container) _pidspace_words "$word" "$("$program" "${roots[@]}" list -q 2>/dev/null)" ;;
 	*:--compress) _pidspace_words "$word" "none lz4 zstd" ;;
 	restore:--files) _pidspace_words "$word" "strict truncate ignore" ;;
-	*:--pids) _pidspace_words "$word" "space" ;;
+	*:--pids) _pidspace_words "$word" "space virtual" ;;
 	*:-f | *:--format)
 		case $command in
 		delete | log) return 1 ;; # -f takes no value there

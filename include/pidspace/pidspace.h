@@ -33,13 +33,19 @@ PIDSPACE_API void pidspace_close(struct pidspace *p);
 
 /* --- run --- */
 
-enum pidspace_pids { PIDSPACE_SPACE, PIDSPACE_VIRTUAL };
+/* Where a container's pids come from: a PID namespace; the kernel's own, converted at every system call, which needs no
+ * right at all; or (only asked for, never answered) the first where the caller can have one, else the second. */
+enum pidspace_pids { PIDSPACE_SPACE, PIDSPACE_VIRTUAL, PIDSPACE_EITHER };
 
 struct pidspace_run {
 	const char *name;
 	char *const *argv;          /* NULL-terminated */
 	char *const *env;           /* the whole environment, NULL-terminated; NULL: the caller's */
 	enum pidspace_pids pids;
+	/* With PIDSPACE_EITHER: called in the calling process with the kind that was taken, before anything
+	 * is made (may be NULL). */
+	void (*chosen)(void *arg, enum pidspace_pids kind);
+	void *chosen_arg;
 	bool detach;                /* output to the container's log, the call returns once it runs */
 	bool terminal;              /* gives the container a pty; fd 0 of the caller is the user's terminal */
 	bool remove;                /* forget the container when it ends */
@@ -55,7 +61,8 @@ struct pidspace_run {
 /* Starts a container. Detached: returns 0 once its program has been executed. Otherwise the
  * call is the container's monitor until it ends: SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2,
  * SIGWINCH and SIGCONT that arrive are passed to init, and *ret_status gets the
- * wait status (wait(2)). -EEXIST E_NAME_IN_USE; -ENOENT E_EXEC: the program was not found;
+ * wait status (wait(2)). -EINVAL E_VIRTUAL_OPTION: rootfs, hostname, map_root and user_namespace need a
+ * PIDSPACE_SPACE; with PIDSPACE_EITHER: which cannot be had here. -EEXIST E_NAME_IN_USE; -ENOENT E_EXEC: the program was not found;
  * -ECANCELED E_CHECKPOINTED: the container was checkpointed away. */
 PIDSPACE_API int pidspace_run(struct pidspace *p, const struct pidspace_run *o, int *ret_status,
 			      struct pidspace_error *err);

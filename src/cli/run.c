@@ -11,7 +11,7 @@ static const struct cli_option options[] = {
 	{'d', "detach", NULL, "return once it runs; its output goes to its log"},
 	{'t', "terminal", NULL, "give it a terminal of its own (job control, window size)"},
 	{RM, "rm", NULL, "forget the container when it ends"},
-	{PIDS, "pids", "KIND", "where its pids come from: space (a kernel PID namespace)"},
+	{PIDS, "pids", "KIND", "where its pids come from: space or virtual, see pidspace-run(1)"},
 	{PID_MAX, "pid-max", "N", "its pids are below N"},
 	{INIT, "init", NULL, "pid 1 is a small init, the command pid 2"},
 	{ROOTFS, "rootfs", "DIR", "its file tree, instead of the host's"},
@@ -30,6 +30,14 @@ static enum pidspace_pids parse_pids(struct cli *c, const char *what, const char
 	if (strcmp(word, "space"))
 		cli_usage(c, "%s '%s' is neither space nor virtual", what, word);
 	return PIDSPACE_SPACE;
+}
+
+static void say_kind(void *arg, enum pidspace_pids kind)
+{
+	const struct pidspace_run *o = arg;
+
+	if (kind == PIDSPACE_VIRTUAL)
+		fprintf(stderr, "pidspace: no PID namespaces here for this user: '%s' has virtual pids\n", o->name);
 }
 
 static void parse(struct cli *c, int argc, char **argv, struct pidspace_run *o,
@@ -63,7 +71,7 @@ static void parse(struct cli *c, int argc, char **argv, struct pidspace_run *o,
 
 static int run(struct cli *c, int argc, char **argv)
 {
-	struct pidspace_run o = {0};
+	struct pidspace_run o = {.pids = PIDSPACE_EITHER, .chosen = say_kind, .chosen_arg = &o};
 	struct cli_strings env = {0};
 	struct pidspace_error err = {0};
 	int status = 0;

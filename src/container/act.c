@@ -173,6 +173,8 @@ static int await_monitor(int sock, int64_t deadline, int *ret_status, struct pid
 
 static int stopped_status(const struct entry *e, int *ret_status, struct pidspace_error *err)
 {
+	if (e->record.exit_status == -1 && e->record.reason)
+		return error_set(err, -ENODATA, "E_STATUS_UNKNOWN", "%s", e->record.reason);
 	if (e->record.exit_status == -1)
 		return error_set(err, -ENODATA, "E_STATUS_UNKNOWN",
 				 "container %s has ended, but nobody watched how", e->record.name);
@@ -215,6 +217,9 @@ int pidspace_wait(struct pidspace *p, const char *name, int timeout_ms, int *ret
 				return r;
 		}
 		r = await_monitor(sock, deadline, &status, err);
+		if (r >= 0 && status == -1)
+			r = error_set(err, -ENODATA, "E_STATUS_UNKNOWN",
+				      "container %s has ended, but nobody watched how", name);
 		if (r != -EPIPE)
 			break;
 		poll(NULL, 0, 5);
@@ -246,6 +251,8 @@ static int end_by_force(struct pidspace *p, struct entry *e, struct pidspace_err
 	r = task_ref_kill(pids_init(&pids), SIGKILL);
 	if (r == 0 || r == -ESRCH)
 		r = task_ref_wait_exit(pids_init(&pids), 10000);
+	if (r == 0 && pids.kind == PIDSPACE_VIRTUAL) /* it ends the others */
+		r = task_ref_wait_exit(&pids.virtual.warden, 10000);
 	pids_done(&pids);
 	if (r < 0)
 		return error_sys(err, r, "cannot end container %s", e->record.name);

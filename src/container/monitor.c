@@ -140,11 +140,12 @@ static int end_of_virtual(struct monitor *m)
 
 	if (m->init_is_child)
 		waitpid(v->warden.host.n, NULL, __WALL);
-	if (!virtual_ended(v, &status)) {
-		virtual_kill(v);
-		return -1;
-	}
-	return status;
+	if (virtual_ended(v, &status))
+		return status;
+	virtual_kill(v);
+	error_set(&m->lost, -ENODATA, "E_WARDEN", "the warden of container %s was killed, and its processes with it: how its "
+		  "program would have ended nobody knows", m->entry->record.name);
+	return -1;
 }
 
 void monitor_let_go(struct monitor *m)
@@ -338,6 +339,8 @@ static void dismiss(struct monitor *m)
 		task_ref_done(&f->ref);
 	}
 	reply.wait_status = m->exit_status;
+	if (m->exit_status == -1 && m->lost.status)
+		reply.error = m->lost;
 	vec_each(c, &m->clients) {
 		if (c->asked)
 			control_reply(c->fd, &reply, NULL, 0);

@@ -304,8 +304,8 @@ static int serve_checkpoint(struct monitor *m, struct client *c, const struct co
 	int r = 0;
 
 	if (m->pids.kind == PIDSPACE_VIRTUAL)
-		r = refuse_virtual(m, err);
-	else if (q->head.type == CONTROL_CHECKPOINT && q->n_fds < 1)
+		return refuse_virtual(m, err);
+	if (q->head.type == CONTROL_CHECKPOINT && q->n_fds < 1)
 		r = error_set(err, -EBADF, "E_PROTOCOL", "the request brought no image descriptor");
 	if (r >= 0)
 		r = add_user_externals(m, q->external, err);

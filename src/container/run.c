@@ -11,6 +11,7 @@
 #include "container/monitor.h"
 #include "container/run.h"
 #include "container/spawner.h"
+#include "kernel/probe.h"
 
 static char **copy_strings(char *const *list)
 {
@@ -84,6 +85,26 @@ int run_stdio(struct monitor *m, bool detach, bool terminal, const int user[3], 
 	return 0;
 }
 
+static bool needs_namespaces(const struct pidspace_run *o)
+{
+	return o->rootfs || o->hostname || o->map_root || o->user_namespace;
+}
+
+/* Settles PIDSPACE_EITHER. */
+static int choose(struct pidspace_run *o, struct pidspace_error *err)
+{
+	if (o->pids != PIDSPACE_EITHER)
+		return 0;
+	o->pids = probe_one(PROBE_PIDNS) ? PIDSPACE_SPACE : PIDSPACE_VIRTUAL;
+	if (o->pids == PIDSPACE_VIRTUAL && needs_namespaces(o))
+		return error_set(err, -EINVAL, "E_VIRTUAL_OPTION", "container %s cannot have a root directory, host name or "
+				 "user namespace of its own: this user cannot make PID namespaces here, and virtual pids, "
+				 "which work without, come without those as well; leave these options out", o->name);
+	if (o->chosen)
+		o->chosen(o->chosen_arg, o->pids);
+	return 0;
+}
+
 static int spawn_virtual(struct monitor *m, const struct pidspace_run *o, struct launch *l, struct pidspace_error *err)
 {
 	_cleanup_close_ int listen_fd = -1;
@@ -91,7 +112,7 @@ static int spawn_virtual(struct monitor *m, const struct pidspace_run *o, struct
 	struct virtual_pids v;
 	int r;
 
-	if (o->rootfs || o->hostname || o->map_root || o->user_namespace)
+	if (needs_namespaces(o))
 		return error_set(err, -EINVAL, "E_VIRTUAL_OPTION", "virtual pids come without namespaces, so a container "
 				 "of them cannot have a root directory, host name or user namespace of its own: leave "
 				 "these options out, or use --pids=space");
@@ -208,12 +229,15 @@ int run_foreground(struct monitor *m, int *ret_status, struct pidspace_error *er
 	return r;
 }
 
-int pidspace_run(struct pidspace *p, const struct pidspace_run *o, int *ret_status,
+int pidspace_run(struct pidspace *p, const struct pidspace_run *options, int *ret_status,
 		 struct pidspace_error *err)
 {
+	struct pidspace_run run = *options, *o = &run;
 	struct monitor m;
-	int r;
+	int r = choose(o, err);
 
+	if (r < 0)
+		return r;
 	if (o->detach) {
 		struct detached d = {p, o};
 		struct control_answer a = {0};

@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -24,7 +25,7 @@ struct job {
 };
 
 struct spawner {
-	int listen_fd, signals;
+	int listen_fd, warden, signals;
 	VEC(struct job) jobs;
 };
 
@@ -71,30 +72,55 @@ static void end_jobs(struct spawner *s)
 		}
 }
 
-void spawner_run(void *arg)
+/* Without its warden the container cannot go on, and nothing of it may be left to the host. Those that are just being born
+ * are met in the next round. */
+static void end_all(void)
 {
-	struct spawner s = {.listen_fd = 3};
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t set;
+	const struct timespec ms = {.tv_nsec = 1000000};
 
-	/* What vpid 1 was given would be kept open here. */
-	if (*(int *)arg != 3)
-		dup3(*(int *)arg, 3, O_CLOEXEC);
+	for (int i = 0; i < 1000 && (kill(-1, SIGKILL) == 0 || errno != ESRCH); i++) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		nanosleep(&ms, NULL);
+	}
+}
+
+/* What vpid 1 was given would be kept open here. */
+static void keep_only(struct spawner *s, int listen_fd, int warden)
+{
+	int high[2] = {fcntl(listen_fd, F_DUPFD_CLOEXEC, 10), fcntl(warden, F_DUPFD_CLOEXEC, 10)};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
 	for (int i = 0; i < 3 && null >= 0; i++)
 		dup2(null, i);
-	close_range(4, ~0U, 0);
+	s->listen_fd = dup3(high[0], 3, O_CLOEXEC);
+	s->warden = dup3(high[1], 4, O_CLOEXEC);
+	close_range(5, ~0U, 0);
+}
 
+void spawner_run(void *arg, int warden)
+{
+	struct spawner s = {0};
+	sigset_t set;
+
+	keep_only(&s, *(int *)arg, warden);
 	sys_signals_default();
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	for (;;) {
-		struct pollfd p[2] = {{.fd = s.listen_fd, .events = POLLIN}, {.fd = s.signals, .events = POLLIN}};
+		struct pollfd p[] = {{.fd = s.listen_fd, .events = POLLIN},
+				     {.fd = s.signals, .events = POLLIN},
+				     {.fd = s.warden, .events = POLLIN}};
 		struct signalfd_siginfo si;
 
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 3, -1) < 0 && errno != EINTR)
 			return;
+		if (p[2].revents) {
+			end_all();
+			return;
+		}
 		if (p[1].revents && read(s.signals, &si, sizeof si) == sizeof si)
 			end_jobs(&s);
 		if (p[0].revents) {

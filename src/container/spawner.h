@@ -2,12 +2,12 @@
 /* Further processes of a container with virtual pids (pidspace exec). They have to be descendants of vpid 1, or their
  * orphans would not become its children; so a hidden child of vpid 1, the spawner, forks them. It listens on
  * spawn.sock beside control.sock, says that a process runs and later how it ended, over one connection each, and
- * dies with the container. Only the monitor talks to it. */
+ * dies with the container. Should the warden be killed, it ends the container. Only the monitor talks to it. */
 #include "container/launch.h"
 #include "container/registry.h"
 
 /* The spawner itself, for virtual_options.spawner; arg: a listening socket (int *). */
-void spawner_run(void *arg);
+void spawner_run(void *arg, int warden);
 
 /* Makes the socket that it listens on. -errno. */
 int spawner_listen(int dir_fd);

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -107,9 +111,22 @@ static bool is_first(void)
 	return getpid() == 1;
 }
 
+/* A PID namespace is no use without its procfs, which is refused in a user namespace where parts of /proc are covered
+ * (fs/namespace.c, mount_too_revealing()). It is mounted nowhere. */
+static bool is_first_with_proc(void)
+{
+	_cleanup_close_ int fs = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+	_cleanup_close_ int proc = -1;
+
+	if (fs >= 0 && syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		proc = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	return is_first() && proc >= 0;
+}
+
+/* Made as a container's init is: CLONE_CLEAR_SIGHAND needs clone3(2). */
 static bool try_pidns(void)
 {
-	return enter(CLONE_NEWPID) && in_child(0, is_first);
+	return enter(CLONE_NEWPID | CLONE_NEWNS) && in_child(CLONE_CLEAR_SIGHAND, is_first_with_proc);
 }
 
 /* Whether somebody without any right can: so root puts its own aside first. */
@@ -495,6 +512,31 @@ static bool try_landlock_signal(void)
 	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 6;
 }
 
+/* Puts a filter that notifies over the calling child. The listener, or -1. */
+static int notifying_filter(unsigned flags)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = {.len = 1, .filter = &allow};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | flags, &program);
+}
+
+/* Nobody waits, so a descriptor can be handed to nobody; a kernel that does not know how says EINVAL. */
+static bool try_seccomp_notify(void)
+{
+	_cleanup_close_ int listener = notifying_filter(0);
+	struct seccomp_notif_addfd a = {.id = 1, .srcfd = (uint32_t)listener};
+	return listener >= 0 && ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &a) < 0 && errno == ENOENT;
+}
+
+static bool try_seccomp_killable(void)
+{
+	_cleanup_close_ int listener = notifying_filter(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+	return listener >= 0;
+}
+
 /* --- the table --- */
 
 static const struct {
@@ -503,18 +545,18 @@ static const struct {
 	struct probe_feature f;
 } rows[] = {
 	/* clang-format off */
-	{PROBE_PIDNS,           try_pidns,           {"PID namespaces",            "3.8",  "--pids=space does not work"}},
-	{PROBE_USERNS,          try_userns,          {"user namespaces for all",   "3.8",  "an ordinary user cannot run --pids=space containers; root can"}},
+	{PROBE_PIDNS,           try_pidns,           {"PID namespaces",            "3.8",  "--pids=space does not work: run takes --pids=virtual"}},
+	{PROBE_USERNS,          try_userns,          {"user namespaces for all",   "3.8",  "an ordinary user cannot run --pids=space containers; root can, and --pids=virtual works"}},
 	{PROBE_TIMENS,          try_timens,          {"time namespaces",           "5.6",  "CLOCK_MONOTONIC and CLOCK_BOOTTIME jump when a container is restored after a reboot or on another host"}},
 	{PROBE_SET_TID,         try_set_tid,         {"clone3 set_tid",            "5.5",  "restore is impossible: pids cannot be chosen"}},
 	{PROBE_PIDFD,           try_pidfd,           {"pidfd",                     "5.3",  "nothing works: processes are reached through pidfds only"}},
 	{PROBE_PIDFD_EXIT,      try_pidfd_exit,      {"PIDFD_GET_INFO exit",       "6.15", "the exit status of a container whose monitor has died is unknown"}},
 	{PROBE_NSFS_PID,        try_nsfs_pid,        {"NS_GET_PID_IN_PIDNS",       "6.11", "pids are translated by reading NSpid in /proc, which is slower"}},
 	{PROBE_NS_PID_MAX,      try_ns_pid_max,      {"pid_max per namespace",     "6.14", "run --pid-max is refused"}},
-	{PROBE_SEIZE,           try_seize,           {"PTRACE_SEIZE",              "3.4",  "checkpoint and restore are impossible; a sandbox or Yama forbids tracing"}},
+	{PROBE_SEIZE,           try_seize,           {"PTRACE_SEIZE",              "3.4",  "checkpoint, restore and --pids=virtual are impossible; a sandbox or Yama forbids tracing"}},
 	{PROBE_RSEQ,            try_rseq,            {"PTRACE_GET_RSEQ_CONFIGURATION", "5.13", "programs that use restartable sequences (glibc since 2.35 does) cannot be carried right"}},
 	{PROBE_SUSPEND_SECCOMP, try_suspend_seccomp, {"PTRACE_O_SUSPEND_SECCOMP",  "4.3",  "nothing yet: programs under a seccomp filter of their own are refused anyway"}},
-	{PROBE_READV,           try_readv,           {"process_vm_readv",          "3.2",  "checkpoint and restore are impossible: memory cannot be read"}},
+	{PROBE_READV,           try_readv,           {"process_vm_readv",          "3.2",  "checkpoint, restore and --pids=virtual are impossible: memory cannot be read"}},
 	{PROBE_KCMP,            try_kcmp,            {"kcmp",                      "3.5",  "checkpoint is impossible: what tasks share cannot be told"}},
 	{PROBE_GETFD,           try_getfd,           {"pidfd_getfd",               "5.6",  "checkpoint is impossible: open files cannot be looked at"}},
 	{PROBE_SET_MM_MAP,      try_set_mm_map,      {"PR_SET_MM_MAP",             "3.18", "restore is impossible: heap and stack borders cannot be set"}},
@@ -531,6 +573,8 @@ static const struct {
 	{PROBE_TCP_PEEK_OFF,    try_tcp_peek_off,    {"SO_PEEK_OFF for TCP",       "6.9",  "unread data of TCP connections is read in one piece, which needs more memory"}},
 	{PROBE_TCP_REPAIR,      try_tcp_repair,      {"TCP_REPAIR",                "3.5",  "data that a TCP connection could not send yet is refused; it needs root"}},
 	{PROBE_CGROUP_FREEZE,   try_cgroup_freeze,   {"cgroup v2 freezer",         "5.2",  "nothing yet: trees are stopped task by task"}},
+	{PROBE_SECCOMP_NOTIFY,  try_seccomp_notify,  {"seccomp notification",      "5.9",  "--pids=virtual does not work; a sandbox that has such a filter itself forbids it"}},
+	{PROBE_SECCOMP_KILLABLE, try_seccomp_killable, {"seccomp WAIT_KILLABLE_RECV", "5.19", "with --pids=virtual a signal that interrupts an open(2) in /proc may leave a second descriptor of the file behind"}},
 	{PROBE_LANDLOCK_SIGNAL, try_landlock_signal, {"Landlock signal scope",     "6.12", "with --pids=virtual a signal that the translation should miss is not stopped by the kernel"}},
 	/* clang-format on */
 };

@@ -1,6 +1,8 @@
 #include "kernel/sys.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -40,9 +42,22 @@ int sys_get_robust_list(pid_t tid, uint64_t *ret_head, uint64_t *ret_len)
 	return (int)ERRNO(syscall(SYS_get_robust_list, tid, ret_head, ret_len));
 }
 
+/* The same by clone(2), which has the pidfd where clone3(2) has the parent's tid. What it cannot say stays ENOSYS. */
+static long clone_before_3(const struct sys_clone_args *a)
+{
+	bool pidfd = a->flags & CLONE_PIDFD;
+
+	if (a->set_tid_size || a->stack || a->tls || a->flags >> 32 || (a->flags & CSIGNAL) ||
+	    (pidfd && (a->flags & CLONE_PARENT_SETTID)))
+		return -ENOSYS;
+	return ERRNO(syscall(SYS_clone, a->flags | a->exit_signal, 0, pidfd ? a->pidfd : a->parent_tid, a->child_tid, 0));
+}
+
 pid_t sys_clone3(const struct sys_clone_args *args)
 {
-	return (pid_t)ERRNO(syscall(SYS_clone3, args, sizeof *args));
+	long r = ERRNO(syscall(SYS_clone3, args, sizeof *args));
+
+	return (pid_t)(r == -ENOSYS ? clone_before_3(args) : r);
 }
 
 void sys_signals_default(void)

@@ -79,6 +79,9 @@ int place_enter(int memfd, struct pidspace_error *err)
 			SHIM_TEXT_AT);
 	int own = dup(memfd);
 
+	if (at == MAP_FAILED && errno == EEXIST)
+		return error_set(err, -EEXIST, "E_VIRTUAL", "inside a container with virtual pids there can be no other one; "
+				 "start it outside");
 	if (at != (void *)SHIM_TEXT || own < 0)
 		return error_sys(err, -errno, "cannot map the shim at %llx", (unsigned long long)SHIM_TEXT);
 	/* The same function that a new image begins with; it takes the descriptor. Where it cannot, the process ends

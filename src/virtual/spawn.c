@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "kernel/sys.h"
 #include "virtual/filter.h"
 #include "virtual/landlock.h"
 #include "virtual/warden.h"
@@ -62,6 +63,8 @@ static int filter_install(struct pidspace_error *err)
 	prog.len = (unsigned short)n;
 	r = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
+	if (r < 0 && errno == EINVAL) /* before Linux 5.19; what a signal interrupts is asked again */
+		r = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
 	free(prog.filter);
 	if (r < 0)
 		return error_set(err, -errno, "E_VIRTUAL", "virtual pids need a system call filter with notification "
@@ -72,7 +75,7 @@ static int filter_install(struct pidspace_error *err)
 
 /* A child of vpid 1 that the map does not know: made from the gate, so not counted; without an exit signal, so not
  * found by wait(2). */
-static void make_spawner(const struct birth *b)
+static void make_spawner(const struct birth *b, int warden)
 {
 	long (*call)(long, long, long, long, long, long, long) = (__typeof__(call))SHIM_ENTRY_CALL;
 
@@ -80,7 +83,7 @@ static void make_spawner(const struct birth *b)
 		close(b->down[1]);
 		setsid();
 		prctl(PR_SET_NAME, "pidspace-spawn");
-		b->o->spawner(b->o->spawner_arg);
+		b->o->spawner(b->o->spawner_arg, warden);
 		_exit(0);
 	}
 }
@@ -88,7 +91,7 @@ static void make_spawner(const struct birth *b)
 static _Noreturn void be_init(const struct birth *b)
 {
 	struct pidspace_error err = {0};
-	int listener, scoped;
+	int listener, scoped, warden = sys_pidfd_open(getppid(), 0);
 	char go;
 
 	close(b->down[0]);
@@ -111,7 +114,8 @@ static _Noreturn void be_init(const struct birth *b)
 		fail(b->down[1], &err);
 	fd_send_fds(b->down[1], "f", 1, &listener, 1);
 	close(listener);
-	make_spawner(b);
+	make_spawner(b, warden);
+	close(warden);
 	close(b->down[1]);
 	_exit(b->first(b->arg));
 }

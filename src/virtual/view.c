@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -162,12 +163,19 @@ int virtual_stat(const struct virtual_pids *v, struct vpid pid, struct vpid tid,
 	return 0;
 }
 
+struct killing {
+	const struct virtual_pids *v;
+	int alive; /* met in this round */
+};
+
 static int kill_one(void *arg, struct vpid pid)
 {
-	const struct virtual_pids *v = arg;
+	struct killing *k = arg;
+	struct proc_stat st;
 	struct task_ref ref;
 
-	if (virtual_ref(v, pid, &ref) == 0) {
+	if (virtual_ref(k->v, pid, &ref) == 0) {
+		k->alive += virtual_stat(k->v, pid, vpid_of(0), &st) == 0 && st.state != 'Z';
 		task_ref_kill(&ref, SIGKILL);
 		task_ref_done(&ref);
 	}
@@ -176,10 +184,16 @@ static int kill_one(void *arg, struct vpid pid)
 
 void virtual_kill(const struct virtual_pids *v)
 {
-	/* Births under way end by themselves: whoever is born now finds its init gone. Twice, for those that were
-	 * between two looks. */
-	for (int i = 0; i < 2; i++)
-		virtual_each(v, kill_one, (void *)v);
+	const struct timespec ms = {.tv_nsec = 1000000};
+	struct killing k = {.v = v, .alive = 1};
+
+	/* Those that are just being born are met in the next round. */
+	for (int i = 0; i < 10000 && k.alive; i++) {
+		k.alive = 0;
+		virtual_each(v, kill_one, &k);
+		if (k.alive)
+			nanosleep(&ms, NULL);
+	}
 }
 
 bool virtual_ended(const struct virtual_pids *v, int *ret_status)

@@ -22,8 +22,9 @@ struct virtual_pids {
 struct virtual_options {
 	pid_t pid_max;            /* 0: 4194304 */
 	/* Runs in a hidden process of the container, a child of vpid 1 that bears no number, before first(): what it
-	 * forks are further processes of the container (pidspace exec), with parent 0. NULL: none is made. */
-	void (*spawner)(void *arg);
+	 * forks are further processes of the container (pidspace exec), with parent 0. When the warden dies (its pidfd, the
+	 * process's own, becomes readable) it has to kill everything. NULL: none is made. */
+	void (*spawner)(void *arg, int warden);
 	void *spawner_arg;
 };
 
@@ -54,7 +55,7 @@ int virtual_each_thread(const struct virtual_pids *v, struct vpid pid, int (*fn)
 /* /proc/PID/stat or of its thread tid (0: the process) with the container's numbers: what is outside reads 0. */
 int virtual_stat(const struct virtual_pids *v, struct vpid pid, struct vpid tid, struct proc_stat *ret);
 
-/* Kills whatever is left of it, for when its warden cannot. */
+/* Kills whatever is left of it, for when its warden cannot, and returns when all is dead (10 s at most). */
 void virtual_kill(const struct virtual_pids *v);
 
 /* Has it ended, everything reaped? Then *ret_status is vpid 1's wait status. */

@@ -1,3 +1,4 @@
+# bats file_tags=space
 load setup.bash
 
 # Writes a number a line to its log, as fast as it is told to; pid 1 knows its child's pid.

@@ -22,7 +22,8 @@ load setup.bash
 	[[ $(json 'j["host_pid"]' <out) == $(pidspace pid web 1) ]]
 	[[ $(json 'j["tasks"]' <out) == 2 ]]
 	kill -0 "$(json 'j["monitor_host_pid"]' <out)"
-	[[ $(json 'j["user_namespace"]' <out) == $(is_root && echo false || echo true) ]]
+	[[ $(json 'j["pids"]' <out) == "${PIDSPACE_PIDS:-space}" ]]
+	[[ $(json 'j["user_namespace"]' <out) == $(is_root || [[ ${PIDSPACE_PIDS:-} == virtual ]] && echo false || echo true) ]]
 }
 
 @test "kill: by the container's own numbers, names in any form" {

@@ -1,3 +1,4 @@
+# bats file_tags=space
 load setup.bash
 
 commands() {
@@ -168,6 +169,7 @@ complete_words() {
 	done
 	[[ $(complete_words pidspace checkpoint x --compress "") == "none lz4 zstd" ]]
 	[[ $(complete_words pidspace restore --files = t) == truncate ]]
+	[[ $(complete_words pidspace run --pids "") == "space virtual" ]]
 	[[ $(complete_words pidspace kill -s KI) == SIGKILL ]]
 	[[ $(complete_words pidspace list -f j) == json ]]
 	[[ $(complete_words pidspace ps -o pid,h) == pid,host ]]
