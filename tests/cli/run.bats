@@ -77,6 +77,14 @@ load setup.bash
 	[[ $stderr == *PIDSPACE_PIDS* ]]
 }
 
+# bats test_tags=space
+@test "without --pids: space where there are PID namespaces, and nothing is said" {
+	unset PIDSPACE_PIDS
+	run -0 --separate-stderr pidspace run web -- true
+	[[ -z $stderr ]]
+	[[ $(pidspace state web -f json | json 'j["pids"]') == space ]]
+}
+
 @test "stdout and stderr stay apart" {
 	run -0 --separate-stderr pidspace run --rm one -- sh -c 'echo out; echo err >&2'
 	[[ $output == out && $stderr == err ]]

@@ -66,14 +66,6 @@ all_gone() { # HOST PID...
 	run -125 boxed "$(no_namespaces)" "$PIDSPACE" --root "$STATE" run --pids=space web -- true
 }
 
-@test "without --pids: space where there are PID namespaces, and nothing is said" {
-	unset PIDSPACE_PIDS
-	pidspace check | grep -q '^PID namespaces *yes' || skip "no PID namespaces here"
-	run -0 --separate-stderr pidspace run web -- true
-	[[ -z $stderr ]]
-	[[ $(pidspace state web -f json | json 'j["pids"]') == space ]]
-}
-
 @test "a kernel without SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" {
 	run -0 boxed old-notify "$PIDSPACE" --root "$STATE" run --rm --pids=virtual web -- sh -c 'echo $$; sh -c "ls /proc/1/comm"'
 	[[ $output == 1$'\n'/proc/1/comm ]]
