@@ -46,7 +46,7 @@ def row(b, what, words, aim, unit="s"):
             took = float(out[-1])
         except (IndexError, ValueError):
             raise Unable(f"no figure: {' '.join(out)[:400]}") from None
-        if name in OTHERS and took > SLOW:
+        if name in OTHERS and unit == "s" and took > SLOW:
             slow[name] = took
         return took
     for name, before in worlds(b):
