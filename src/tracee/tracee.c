@@ -186,23 +186,34 @@ int tracee_set_mask(struct tracee *t, uint64_t mask)
 	return ptrace(SYS_PTRACE_SETSIGMASK, t->tid.n, sizeof mask, &mask) < 0 ? -errno : 0;
 }
 
-/* The number of a call with a time-out that restart_syscall(2) stands for: what the code before the syscall
- * instruction loads (mov $nr,%eax). 0: not recognised. */
-static long restarted_call(const struct tracee *t, const struct user_regs_struct *r)
+/* The number of a call with a time-out that the last mov $nr,register (its opcode) in front of `end` loads; 0: none. */
+static long loaded_before(const struct tracee *t, uint64_t end, uint8_t opcode)
 {
 	static const int32_t known[] = {SYS_nanosleep, SYS_clock_nanosleep, SYS_poll, SYS_futex};
 	uint8_t code[64];
 	int32_t nr;
 
-	if (tracee_read(t, r->rip - 2 - sizeof code, code, sizeof code) < 0)
+	if (tracee_read(t, end - sizeof code, code, sizeof code) < 0)
 		return 0;
 	for (size_t i = sizeof code - 4; i-- > 0;) {
 		memcpy(&nr, code + i + 1, sizeof nr);
-		for (size_t k = 0; code[i] == 0xb8 && k < sizeof known / sizeof *known; k++)
+		for (size_t k = 0; code[i] == opcode && k < sizeof known / sizeof *known; k++)
 			if (nr == known[k])
 				return nr;
 	}
 	return 0;
+}
+
+/* The call with a time-out that restart_syscall(2) stands for: its number is loaded in front of the syscall instruction
+ * (mov $nr,%eax), or, where that is the one of syscall(3), by who called it (mov $nr,%edi). 0: not recognised. */
+static long restarted_call(const struct tracee *t, const struct user_regs_struct *r)
+{
+	long nr = loaded_before(t, r->rip - 2, 0xb8);
+	uint64_t caller;
+
+	if (!nr && tracee_read(t, r->rsp, &caller, sizeof caller) == 0)
+		nr = loaded_before(t, caller, 0xbf);
+	return nr;
 }
 
 bool tracee_cut_short(const struct tracee *t, struct user_regs_struct *r)

@@ -192,6 +192,54 @@ static void task_goes_home_when_its_tracer_dies(void **state)
 	ends_well(pid, fd);
 }
 
+/* Is it in call nr, within 10 s? */
+static bool sleeps_in(pid_t pid, long nr)
+{
+	char path[32], line[256];
+	struct timespec now, end;
+	long in = -1;
+
+	snprintf(path, sizeof path, "/proc/%d/syscall", pid);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += 10;
+	do { /* "running" while it is not in a call */
+		FILE *f = fopen(path, "re");
+		if (f && fgets(line, sizeof line, f) && sscanf(line, "%ld ", &in) != 1)
+			in = -1;
+		if (f)
+			fclose(f);
+		sched_yield();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (in != nr && now.tv_sec < end.tv_sec);
+	return in == nr;
+}
+
+/* After a stop that nobody worked in the kernel goes on with restart_syscall(2), whose memory of the call the next
+ * batch makes it forget. */
+static void restarted_call_is_known_behind_syscall_3(void **state)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct timespec t = {.tv_sec = 60};
+		int word = 0;
+		syscall(SYS_futex, &word, 0 /* FUTEX_WAIT */, 0, &t, NULL, 0);
+		_exit(0);
+	}
+	for (int i = 0; i < 2; i++) {
+		struct tracee t = {.tgid = {pid}};
+		assert_true(sleeps_in(pid, i ? SYS_restart_syscall : SYS_futex));
+		stop(&t, pid);
+		struct user_regs_struct r = t.regs;
+		assert_int_equal(r.orig_rax, i ? SYS_restart_syscall : SYS_futex);
+		assert_true(tracee_cut_short(&t, &r));
+		assert_int_equal(r.orig_rax, SYS_futex);
+		tracee_release(&t);
+	}
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +247,7 @@ int main(void)
 		cmocka_unit_test(failing_call_ends_the_batch_and_names_itself),
 		cmocka_unit_test(batch_larger_than_its_slot_goes_in_rounds),
 		cmocka_unit_test(task_goes_home_when_its_tracer_dies),
+		cmocka_unit_test(restarted_call_is_known_behind_syscall_3),
 	};
 	return cmocka_run_group_tests_name("tracee", tests, NULL, NULL);
 }
