@@ -84,36 +84,41 @@ static void serve(struct warden *w)
 	ioctl(w->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 }
 
-/* Whatever lives of the container has become our child by now, or is about to: it dies, and is reaped. vpid 1 last, and
- * not before those who made it have looked at it. */
+/* Kills every child we have; false: there is none. */
+static bool kill_children(void)
+{
+	_cleanup_free_ char *list = NULL;
+	char path[64], *at, *end;
+	pid_t pid;
+	bool any = false;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+	if (fd_slurp_at(AT_FDCWD, path, &list, NULL) < 0)
+		return false;
+	for (at = list; (pid = (pid_t)strtol(at, &end, 10)) > 0; at = end)
+		any |= kill(pid, SIGKILL) == 0;
+	return any;
+}
+
+/* Whatever lives of the container has become our child by now, or is about to: it dies, and is reaped; vpid 1 not before
+ * those who made it have looked at it. Whoever ends is waited for, not one in particular: a thread that was about
+ * to execute is ours to reap, and its process does not end before. */
 static void end_all(struct warden *w)
 {
-	char path[64], c;
+	char c;
 	int status;
+	pid_t pid;
 
 	__atomic_fetch_or(&w->place.map->flags, PID_MAP_DYING, __ATOMIC_SEQ_CST);
-	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
-	for (;;) {
-		_cleanup_free_ char *list = NULL;
-		char *at, *end;
-		pid_t one = 0, pid;
-
-		if (fd_slurp_at(AT_FDCWD, path, &list, NULL) < 0)
-			break;
-		for (at = list; (pid = (pid_t)strtol(at, &end, 10)) > 0; at = end) {
-			if (pid == w->init.n)
-				continue;
-			one = pid;
-			kill(pid, SIGKILL);
-		}
-		if (!one)
-			break;
-		waitpid(one, &status, __WALL);
-	}
+	kill_children();
 	while (recv(w->hold, &c, 1, 0) > 0)
 		;
-	if (waitpid(w->init.n, &status, __WALL) == w->init.n)
-		w->place.common->init_status = status;
+	do {
+		kill_children();
+		pid = waitpid(-1, &status, __WALL);
+		if (pid == w->init.n && !WIFSTOPPED(status))
+			w->place.common->init_status = status;
+	} while (pid > 0 || errno == EINTR);
 	__atomic_store_n(&w->place.common->ended, 1, __ATOMIC_RELEASE);
 }
 
