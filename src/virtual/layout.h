@@ -99,7 +99,8 @@ struct shim_common {
 /* --- asking the warden --- */
 
 enum shim_ask {
-	ASK_EXEC = 1,      /* may execute now: the warden follows. ret: descriptor of the memfd in the caller */
+	ASK_EXEC = 1,      /* may execute now: the warden follows. ret: descriptor of the memfd in the caller,
+			    * -EAGAIN: another thread of the process executes, ask again */
 	ASK_EXEC_FAILED,   /* it did not come to it */
 	ASK_PATH,          /* what does the path of this call name? */
 	ASK_PLACE,         /* what is the working directory called, which lies in /proc? goes to text */

@@ -12,7 +12,7 @@
 
 /* A thread that we have seized because it is about to execute. */
 struct following {
-	struct hpid tid;
+	struct hpid tid, tgid;
 	int memfd;   /* the memfd's number in it */
 	bool failed; /* it did not execute: let go of it at the next stop */
 };

@@ -34,15 +34,32 @@ static void forget(struct warden *w, struct hpid tid)
 		*f = w->followed.at[--w->followed.n];
 }
 
+/* Does another thread of the process execute? It holds the process's cred_guard_mutex and waits until every other thread is
+ * gone, those we trace included, and that they are only once we have reaped them; and who seizes a thread waits for that
+ * mutex (kernel/ptrace.c ptrace_attach()). So we must not. */
+static bool executes(struct warden *w, struct hpid tgid)
+{
+	vec_each(f, &w->followed)
+		if (f->tgid.n == tgid.n)
+			return true;
+	return false;
+}
+
 void warden_exec_ask(struct warden *w, struct bell *b)
 {
-	struct following *f = vec_push(&w->followed);
+	struct following *f;
 
+	/* Its process or thread has died, or it asks again when the other has failed. */
+	if (executes(w, hpid_of(b->q.tgid))) {
+		b->q.ret = -EAGAIN;
+		return;
+	}
+	f = vec_push(&w->followed);
 	if (!f) {
 		b->q.ret = -ENOMEM;
 		return;
 	}
-	*f = (struct following){.tid = b->tid};
+	*f = (struct following){.tid = b->tid, .tgid = hpid_of(b->q.tgid)};
 	if (ptrace(PTRACE_SEIZE, b->tid.n, 0, PTRACE_O_TRACEEXEC) < 0) {
 		b->q.ret = -errno;
 		w->followed.n--;

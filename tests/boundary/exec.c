@@ -145,11 +145,31 @@ static void races(void)
 	}
 }
 
+/* All threads execute at the same moment, the leader among them: one of them does, and nobody waits for another that
+ * waits for him. */
+static void all_threads_at_once(void)
+{
+	for (int i = 0; i < 40; i++) {
+		pid_t child = BD_SYS(fork());
+		pthread_t t;
+
+		if (child == 0) {
+			pthread_create(&t, NULL, exec_true, NULL);
+			pthread_create(&t, NULL, exec_true, NULL);
+			exec_true(NULL);
+			for (;;)
+				raw(SYS_pause);
+		}
+		bd_reap_ok(child);
+	}
+}
+
 const struct bd_case bd_cases[] = {
 	{ "who executes keeps its number", keeps_its_number },
 	{ "a thread that is not the leader gets the leader's", a_thread_gets_its_leaders },
 	{ "what cannot be executed", what_cannot_be_executed },
 	{ "by descriptor", by_descriptor },
 	{ "threads that execute and fork at once", races },
+	{ "all threads execute at once", all_threads_at_once },
 	{},
 };

@@ -52,11 +52,15 @@ shim_call:
 	mov	8(%rsp), %r9
 	jmp	gate
 
-/* long shim_bell(struct shim_request *) */
+/* long shim_bell(struct shim_request *): again when a signal came before the warden has taken the question (seccomp(2),
+ * SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) and its handler is none that restarts calls. */
 	.globl shim_bell
 shim_bell:
 	mov	$39, %eax
-	jmp	bell
+	call	bell
+	cmp	$-4, %rax		/* -EINTR */
+	je	shim_bell
+	ret
 
 /* Where the handler of SIGSYS sends a guest that gives birth: the frame of the signal is gone, the registers
  * are the guest's but rax (the call), r9 (the slot) and perhaps rdi and rsi. */

@@ -19,12 +19,14 @@ static long look_ahead(const struct trap *t)
 
 static long execute(struct trap *t)
 {
-	struct shim_request q = {.ask = ASK_EXEC, .nr = (int32_t)t->nr};
+	struct shim_request q = {.ask = ASK_EXEC, .nr = (int32_t)t->nr, .tgid = ids_self(), .ret = -EPERM};
 	long e = look_ahead(t), fd;
 
 	if (e < 0)
 		return e;
-	shim_bell(&q);
+	/* One thread of a process at a time: if the other succeeds, this one is gone. */
+	while (shim_bell(&q), q.ret == -EAGAIN)
+		CALL0(__NR_sched_yield);
 	if (q.ret < 0)
 		return q.ret;
 	fd = q.ret;

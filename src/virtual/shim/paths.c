@@ -102,7 +102,8 @@ bool paths_own_proc(const char *p)
 
 static void fill(struct shim_request *q, const struct trap *t, enum shim_ask ask, const char *text)
 {
-	*q = (struct shim_request){.ask = ask, .nr = (int32_t)t->nr, .tgid = ids_self(), .text = (uint64_t)text};
+	*q = (struct shim_request){.ask = ask, .nr = (int32_t)t->nr, .tgid = ids_self(), .ret = -EACCES,
+				    .text = (uint64_t)text};
 	for (int i = 0; i < 6; i++)
 		q->arg[i] = (uint64_t)t->arg[i];
 }
