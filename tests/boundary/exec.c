@@ -147,16 +147,26 @@ static void races(void)
 
 /* All threads execute at the same moment, the leader among them: one of them does, and nobody waits for another that
  * waits for him. */
+static volatile int ready;
+
+static void *exec_with_all(void *arg)
+{
+	__atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
+	while (ready < 4)
+		raw(SYS_sched_yield);
+	return exec_true(arg);
+}
+
 static void all_threads_at_once(void)
 {
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < 100; i++) {
 		pid_t child = BD_SYS(fork());
 		pthread_t t;
 
 		if (child == 0) {
-			pthread_create(&t, NULL, exec_true, NULL);
-			pthread_create(&t, NULL, exec_true, NULL);
-			exec_true(NULL);
+			for (int k = 0; k < 3; k++)
+				pthread_create(&t, NULL, exec_with_all, NULL);
+			exec_with_all(NULL);
 			for (;;)
 				raw(SYS_pause);
 		}
