@@ -105,6 +105,8 @@ SPECIAL(births_begin)
 	if ((a.flags & CLONE_PIDFD) && (a.flags & CLONE_PARENT_SETTID) &&
 	    (t->nr == __NR_clone || a.pidfd == a.parent_tid))
 		return -EINVAL;
+	if ((a.flags & CLONE_PARENT) && ids_is_init())
+		return -EINVAL; /* a sibling of init would be outside (kernel/fork.c copy_process()) */
 	/* Numbers inside numbers, or numbers of its own choice, are what virtual pids do not give. */
 	if ((a.flags & CLONE_NEWPID) || a.set_tid_size)
 		return -EPERM;
@@ -124,7 +126,7 @@ SPECIAL(births_begin)
 	b->from_init = ids_is_init() && !(a.flags & CLONE_SIGHAND);
 	b->flags = (ids_flags(owner) & (TASK_NO_NEW_PRIVS | TASK_FILTERED)) |
 		   (ids_flags(ids_self()) & (TASK_IN_PROC | TASK_UNDUMPABLE | TASK_RECORDS));
-	if (b->thread)
+	if ((a.flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM)
 		own()->threaded = 1;
 	b->bound = 0;
 	if (a.flags & CLONE_PARENT_SETTID)

@@ -8,6 +8,12 @@ static bool spared(int host, int sig)
 	return (sig == SIGKILL || sig == SIGSTOP) && host == common()->init_host;
 }
 
+/* Where Landlock keeps signals inside, a number that is a stranger's by now is found out by the kernel. */
+static int target(int guest)
+{
+	return common()->scoped ? ids_host(guest) : ids_host_checked(guest);
+}
+
 static bool unforgiving(int sig)
 {
 	return sig == SIGKILL || sig == SIGSTOP;
@@ -26,7 +32,7 @@ static long one_by_one(int group, int sig)
 	long r = -ESRCH;
 
 	for (int v = 1; (v = pid_map_next(map(), vpid_of(v)).n) > 0;) {
-		int h = ids_host(v);
+		int h = target(v);
 		long k;
 		if (!h || (ids_flags(h) & TASK_THREAD) || (!group && h == self) ||
 		    (group && CALL1(__NR_getpgid, h) != group))
@@ -59,7 +65,7 @@ SPECIAL(signals_kill)
 		return one_by_one(0, sig);
 	if (who == (int)0x80000000)
 		return -ESRCH;
-	host = ids_host(who < 0 ? -who : who);
+	host = who < 0 ? ids_host(-who) : target(who);
 	if (!host)
 		return -ESRCH;
 	if (who > 0 && spared(host, sig))
@@ -77,7 +83,7 @@ SPECIAL(signals_tgkill)
 
 	if (tid <= 0 || (both && tgid <= 0))
 		return -EINVAL;
-	host = ids_host(tid);
+	host = target(tid);
 	if (both)
 		host_tgid = ids_host(tgid);
 	if (!host || (both && !host_tgid))
@@ -103,7 +109,7 @@ SPECIAL(signals_queue)
 	if (both && (tgid <= 0 || tid <= 0))
 		return -EINVAL;
 	host_tgid = tgid > 0 ? ids_host(tgid) : 0;
-	host = tid > 0 ? ids_host(tid) : 0;
+	host = tid > 0 ? target(tid) : 0;
 	if (!host || !host_tgid) {
 		/* What may not be sent to others may not be sent to nobody either. */
 		return info.si_code >= 0 || info.si_code == -6 ? -EPERM : -ESRCH;
