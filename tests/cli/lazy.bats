@@ -1,3 +1,4 @@
+# bats file_tags=space
 load setup.bash
 
 # Holds 48 MiB of random memory; a line on its log when asked (USR1) says whether all of it is as it was.
