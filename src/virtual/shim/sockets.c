@@ -5,6 +5,7 @@
 #define SCM_CREDENTIALS_ 2
 #define SO_PEERCRED_ 17
 #define AF_UNIX_ 1
+#define NOBODY 0x0fffffff
 #define CONTROL_MAX 2048 /* what we copy to put another number in; the kernel's own limit is larger, a sender's need is not */
 
 struct ucred {
@@ -131,9 +132,9 @@ static long prepare(struct user_msghdr *m, char *copy, unsigned long *left)
 	*left -= m->controllen;
 	for (at = 0; (c = credentials(copy, m->controllen, &at));) {
 		int host = ids_host(c->pid);
-		if (c->pid > 0 && !host)
-			return -ESRCH;
-		c->pid = host;
+		/* Of nobody the kernel says so, after it has looked who may name others (net/core/scm.c scm_check_creds()). */
+		if (c->pid > 0)
+			c->pid = host ? host : NOBODY;
 	}
 	return 0;
 }
