@@ -1,6 +1,6 @@
 """What a benchmark is, and how it is measured: contestants run alternately, round after round, so that
-a slow moment of the machine hits all of them, every other round backwards, so that nobody always comes after
-the same one; medians and ratios of medians within the run count."""
+a slow moment of the machine hits all of them, every other round backwards where they do not need each other, so
+that nobody always comes after the same one; medians and ratios of medians within the run count."""
 import contextlib
 import statistics
 import subprocess
@@ -29,11 +29,13 @@ class Contestant:
     unit: str = "s"       # or "bytes", "ns"
 
 
-def benchmark(name):
+def benchmark(name, any_order=False):
     """Makes a generator function, which gets the Workbench and yields one list of contestants, the
-    benchmark of that name. What follows its yield cleans up, whatever has happened."""
+    benchmark of that name. What follows its yield cleans up, whatever has happened. any_order: no contestant
+    needs what another has left (as a restore does)."""
     def register(fn):
         BENCHMARKS[name] = contextlib.contextmanager(fn)
+        BENCHMARKS[name].any_order = any_order
         BENCHMARKS[name].__doc__ = fn.__doc__
         return fn
     return register
@@ -50,7 +52,8 @@ def run(bench, name, rounds):
         if time.monotonic() - began < SHORT:
             rounds *= 5
         for i in range(rounds):
-            one_round(contestants[::-1] if i % 2 else contestants, samples, errors)
+            turned = i % 2 and BENCHMARKS[name].any_order
+            one_round(contestants[::-1] if turned else contestants, samples, errors)
     return [summary(c, samples, errors) for c in contestants]
 
 

@@ -28,7 +28,7 @@ def runc_bundle(b):
     return bundle
 
 
-@benchmark("start")
+@benchmark("start", any_order=True)
 def start(b):
     """run --rm x -- /bin/true, against unshare, bubblewrap, runc, proot"""
     unshare = ["unshare", *([] if os.geteuid() == 0 else ["-Ur"]), "-pf", "--mount-proc", TRUE]

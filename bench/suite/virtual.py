@@ -73,7 +73,7 @@ def make_files(root, count, text):
                 f.write(text)
 
 
-@benchmark("virtual-start")
+@benchmark("virtual-start", any_order=True)
 def virtual_start(b):
     """starting programs: a container, 1,000 from a shell, a compiler; in both kinds, under proot, dmtcp"""
     source = f"{b.work}/one.c"
@@ -86,7 +86,7 @@ def virtual_start(b):
     yield rows
 
 
-@benchmark("virtual-files")
+@benchmark("virtual-files", any_order=True)
 def virtual_files(b):
     """find over 100,000 files, with and without looking at each"""
     make_files(f"{b.work}/files", FILES, "")
@@ -94,7 +94,7 @@ def virtual_files(b):
            *command(b, "find -size", ["find", f"{b.work}/files", "-size", "+9k"])]
 
 
-@benchmark("virtual-tree")
+@benchmark("virtual-tree", any_order=True)
 def virtual_tree(b):
     """git status and grep -r among 12,000 files"""
     top = f"{b.work}/repository"
@@ -109,27 +109,27 @@ def virtual_tree(b):
     yield list(rows)
 
 
-@benchmark("virtual-calls")
+@benchmark("virtual-calls", any_order=True)
 def virtual_calls(b):
     """getpid in a loop: from libc's syscall(2), and where every call traps; the aim is ns"""
     yield [*inside(b, "getpid", "getpid", 200000, CALL_AIM, "ns"),
            *inside(b, "getpid, trapped", "trapped", 50000, CALL_AIM, "ns")]
 
 
-@benchmark("virtual-compute")
+@benchmark("virtual-compute", any_order=True)
 def virtual_compute(b):
     """compute, memory, a file written and read: what shall not notice the container"""
     yield [*inside(b, "compute", "compute", 100000000), *inside(b, "memory", "memory", 256),
            *inside(b, "file", "file", 128)]
 
 
-@benchmark("virtual-net")
+@benchmark("virtual-net", any_order=True)
 def virtual_net(b):
     """epoll echo over loopback with read and write, and with sendmsg and recvmsg"""
     yield [*inside(b, "echo", "echo", 15000), *inside(b, "echo, sendmsg", "messages", 15000)]
 
 
-@benchmark("virtual-redis")
+@benchmark("virtual-redis", any_order=True)
 def virtual_redis(b):
     """redis-benchmark and its redis-server in one container"""
     if not shutil.which("redis-benchmark"):
@@ -176,7 +176,7 @@ def shared_file(pid):
     raise Unable("the warden has no memfd")
 
 
-@benchmark("virtual-memory")
+@benchmark("virtual-memory", any_order=True)
 def virtual_memory(b):
     """what the processes beside a virtual container and the shared memory take (Pss)"""
     name = f"bench-{os.getpid()}-memory"
