@@ -93,6 +93,13 @@ static void bad_arguments(void)
 	BD_ERR(raw(SYS_waitid, P_ALL, 0, &si, WNOHANG, NULL), EINVAL);
 	BD_OUTSIDE_ERR(raw(SYS_waitid, P_PID, outside, &si, WEXITED | WNOHANG, NULL), ECHILD);
 	BD_OUTSIDE_ERR(raw(SYS_waitid, P_PGID, outside, &si, WEXITED | WNOHANG, NULL), ECHILD);
+	BD_OUTSIDE_ERR(raw(SYS_waitid, P_PID, outside, &si, WNOHANG, NULL), EINVAL);
+	BD_OUTSIDE_ERR(raw(SYS_waitid, P_PGID, outside, &si, WEXITED | 0x40, NULL), EINVAL);
+	/* Which is cleared although there is nobody. */
+	memset(&si, 0xff, sizeof(si));
+	BD_OUTSIDE_ERR(raw(SYS_waitid, P_PID, outside, &si, WEXITED, NULL), ECHILD);
+	BD_EQ(si.si_signo, 0);
+	BD_EQ(si.si_pid, 0);
 }
 
 const struct bd_case bd_cases[] = {

@@ -52,6 +52,10 @@ static void nobody_outside(void)
 	BD_ERR(raw(SYS_wait4, 1, NULL, WNOHANG, NULL), ECHILD);
 	BD_ERR(raw(SYS_wait4, INT32_MIN, NULL, WNOHANG, NULL), ESRCH);
 	BD_ERR(raw(SYS_wait4, child, NULL, 0x40, NULL), EINVAL);
+	/* The options are looked at first. */
+	BD_OUTSIDE_ERR(raw(SYS_wait4, outside, NULL, 0x40, NULL), EINVAL);
+	BD_OUTSIDE_ERR(raw(SYS_wait4, -outside, NULL, 0x40, NULL), EINVAL);
+	BD_ERR(raw(SYS_wait4, INT32_MIN, NULL, 0x40, NULL), EINVAL);
 	bd_end(child);
 }
 
