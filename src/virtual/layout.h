@@ -46,23 +46,27 @@
 #define SHIM_TRAP 0x5053
 
 /* How far the birth of a task has got is in a slot: the trampoline that makes the call must not use the stack,
- * which parent and child may share (vfork(2)). Free while `users` is 0. */
+ * which parent and child may share (vfork(2)). Free while none of BIRTH_PARENT and BIRTH_CHILD is set. */
 struct shim_birth {
-	uint32_t users;      /* of parent and child, those that have not passed yet */
+	uint32_t users;      /* those that have not passed yet, and who took it: the parent's tid, host, from bit 2 on */
 	int32_t vpid;        /* the child's */
 	uint64_t rip, r9;    /* the guest's, to go on with */
-	uint64_t rdi, rsi;   /* the same, where the call was made with others */
+	uint64_t rdi, rsi, rdx; /* the same, where the call was made with others */
 	uint64_t child_tid;  /* CLONE_CHILD_SETTID: where to, 0: nowhere */
 	uint32_t from_init;  /* the parent is vpid 1 */
 	uint32_t thread;     /* CLONE_THREAD */
 	int32_t owner;       /* the parent's tid as the host calls it */
 	uint32_t bound;      /* the child has entered its number */
 	uint32_t flags;      /* of the parent's entry, which a child inherits */
+	int32_t child;       /* the child's tid, host; 0: there is none yet, BIRTH_UNTOLD: that is not known */
 	uint64_t args[11];   /* struct clone_args of clone3(2), ours */
 	uint64_t mask;       /* of init, which is blocked until its child ignores no more than it should */
 	uint64_t defaults;   /* shim_common.init_default of that moment */
-	uint64_t spare[1];
 };
+#define BIRTH_PARENT 1u
+#define BIRTH_CHILD 2u
+#define BIRTH_OWNER_SHIFT 2
+#define BIRTH_UNTOLD (-1)
 #define SHIM_BIRTHS 2048
 
 /* Flags of a task's entry in the pid map. */

@@ -1,6 +1,7 @@
-/* Which numbers are still in use: by a task, or as the group or session of one. */
+/* Which numbers are still in use: by a task, or as the group or session of one; and which births are nobody's any more. */
 #include "virtual/warden.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -33,6 +34,33 @@ static bool in_use(void *arg, struct hpid host)
 	return !u->number.n || bsearch(&host.n, u->number.at, u->number.n, sizeof host.n, by_number);
 }
 
+/* A zombie is not gone. Neither is a stranger who has got the number since: the slot then stays taken. */
+static bool gone(int32_t host)
+{
+	return kill(host, 0) < 0 && errno == ESRCH;
+}
+
+/* A slot is given back by parent and child when they have passed. Of those that are killed before, the warden gives back
+ * their part. Who took the slot is in `users` itself; what else it says may be left from before while its taker still writes,
+ * but that is looked at only when the taker has passed or is dead. */
+static void sweep_births(struct used *u, struct shim_common *c)
+{
+	for (unsigned i = 0; i < SHIM_BIRTHS; i++) {
+		struct shim_birth *b = &c->births[i];
+		uint32_t users = __atomic_load_n(&b->users, __ATOMIC_ACQUIRE);
+		int32_t owner = (int32_t)(users >> BIRTH_OWNER_SHIFT), child;
+
+		if (!(users & (BIRTH_PARENT | BIRTH_CHILD)) || ((users & BIRTH_PARENT) && !gone(owner)))
+			continue;
+		child = __atomic_load_n(&b->child, __ATOMIC_ACQUIRE);
+		if (!(users & BIRTH_CHILD) || child == 0 || (child > 0 && gone(child)))
+			__atomic_compare_exchange_n(&b->users, &users, users & ~(BIRTH_PARENT | BIRTH_CHILD), false,
+						    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+		else
+			add(u, owner); /* its child is about to bind the number that it reserved */
+	}
+}
+
 void warden_sweep(struct warden *w)
 {
 	struct used u = {.w = w};
@@ -50,6 +78,7 @@ void warden_sweep(struct warden *w)
 		add(&u, getpgid(h.n));
 		add(&u, getsid(h.n));
 	}
+	sweep_births(&u, w->place.common);
 	if (u.number.n)
 		qsort(u.number.at, u.number.n, sizeof *u.number.at, by_number);
 	pid_map_sweep(w->place.map, in_use, &u);

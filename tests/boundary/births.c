@@ -261,6 +261,47 @@ static void forks_of_many_threads(void)
 	BD_ERR(raw(SYS_wait4, -1, NULL, WNOHANG, NULL), ECHILD);
 }
 
+/* Whatever is kept of a birth while it lasts is given back when somebody is killed in it: more of them than could be kept. */
+enum { MANY = 2200 };
+
+static void children_killed_at_once(void)
+{
+	for (int i = 0; i < MANY; i++) {
+		pid_t child = (pid_t)BD_DO(raw(SYS_fork));
+
+		if (child == 0)
+			raw(SYS_pause);
+		bd_end(child);
+	}
+}
+
+static void give_birth_and_wait(void *arg)
+{
+	_Atomic int *child = arg;
+
+	if (BD_DO(raw(SYS_vfork)) == 0) {
+		*child = (int)raw(SYS_getpid);
+		for (;;)
+			raw(SYS_pause);
+	}
+}
+
+static void parents_killed_in_vfork(void)
+{
+	_Atomic int *child = bd_shared(4096);
+
+	for (int i = 0; i < MANY; i++) {
+		pid_t parent;
+
+		*child = 0;
+		parent = bd_child(give_birth_and_wait, (void *)child);
+		while (!*child)
+			bd_pause_ms(0);
+		bd_end(parent);
+		BD_DO(raw(SYS_kill, *child, SIGKILL));
+	}
+}
+
 const struct bd_case bd_cases[] = {
 	{ "CLONE_PARENT_SETTID and CLONE_CHILD_SETTID write the number", parent_and_child_tid_words },
 	{ "the tid word never holds another number", the_word_is_never_another_number },
@@ -275,5 +316,7 @@ const struct bd_case bd_cases[] = {
 	{ "flags that exclude each other", bad_flags },
 	{ "a tid word that cannot be written does no harm", word_that_cannot_be_written },
 	{ "forks of eight threads at once", forks_of_many_threads },
+	{ "children are killed when they have hardly been born", children_killed_at_once },
+	{ "parents are killed while they wait in vfork", parents_killed_in_vfork },
 	{},
 };

@@ -10,18 +10,32 @@ extern const char shim_birth_entry[];
 
 #define SETTID (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID)
 
-static struct shim_birth *take_slot(void)
+static struct shim_birth *free_slot(int owner)
 {
 	struct shim_birth *all = common()->births;
+	uint32_t users = (uint32_t)owner << BIRTH_OWNER_SHIFT | BIRTH_PARENT | BIRTH_CHILD;
 
 	/* From the first on: so all of a container use the same page, and have it. */
 	for (unsigned i = 0; i < SHIM_BIRTHS; i++) {
 		struct shim_birth *b = &all[i];
-		uint32_t none = 0;
-		if (__atomic_compare_exchange_n(&b->users, &none, 2, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		uint32_t was = __atomic_load_n(&b->users, __ATOMIC_RELAXED);
+		if (!(was & (BIRTH_PARENT | BIRTH_CHILD)) &&
+		    __atomic_compare_exchange_n(&b->users, &was, users, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return b;
 	}
 	return 0;
+}
+
+/* When all are taken, some may be of the killed. */
+static struct shim_birth *take_slot(int owner)
+{
+	struct shim_request q = {.ask = ASK_SWEEP};
+	struct shim_birth *b = free_slot(owner);
+
+	if (b)
+		return b;
+	shim_bell(&q);
+	return free_slot(owner);
 }
 
 /* Where the kernel would store a thread id and not mind whether it can (kernel/fork.c ignores put_user()). */
@@ -65,6 +79,31 @@ static long arguments(const struct trap *t, struct clone_args *a, unsigned long 
 	return 0;
 }
 
+/* Who the child is, the kernel writes into the slot before the child runs: so the warden knows whom the slot waits for when the
+ * parent is killed meanwhile. fork(2) and vfork(2) become the clone(2) that they are; but a filter of the guest's may allow
+ * only them, and with a pidfd the place is taken. */
+static void ask_for_child(const struct trap *t, struct shim_birth *b, const struct clone_args *a)
+{
+	struct sigcontext *m = (struct sigcontext *)&t->uc->uc_mcontext;
+
+	b->child = BIRTH_UNTOLD;
+	if (t->nr == __NR_clone3) {
+		b->args[0] |= CLONE_PARENT_SETTID; /* flags */
+		b->args[3] = (uint64_t)&b->child;  /* parent_tid */
+	} else if (t->nr == __NR_clone && !(a->flags & CLONE_PIDFD)) {
+		m->rdi |= CLONE_PARENT_SETTID;
+		m->rdx = (uint64_t)&b->child;
+	} else if (t->nr != __NR_clone && !(b->flags & TASK_FILTERED)) {
+		m->rax = __NR_clone;
+		m->rdi = a->flags | a->exit_signal | CLONE_PARENT_SETTID;
+		m->rsi = 0;
+		m->rdx = (uint64_t)&b->child;
+	} else {
+		return;
+	}
+	__atomic_store_n(&b->child, 0, __ATOMIC_RELEASE);
+}
+
 static void go(const struct trap *t, struct shim_birth *b, const struct clone_args *a, unsigned long size)
 {
 	struct sigcontext *m = (struct sigcontext *)&t->uc->uc_mcontext;
@@ -73,6 +112,7 @@ static void go(const struct trap *t, struct shim_birth *b, const struct clone_ar
 	b->r9 = m->r9;
 	b->rdi = m->rdi;
 	b->rsi = m->rsi;
+	b->rdx = m->rdx;
 	m->rip = (uint64_t)shim_birth_entry;
 	m->r9 = (uint64_t)b;
 	m->rax = (uint64_t)t->nr;
@@ -89,6 +129,7 @@ static void go(const struct trap *t, struct shim_birth *b, const struct clone_ar
 		m->rdi = (uint64_t)b->args;
 		m->rsi = size;
 	}
+	ask_for_child(t, b, a);
 }
 
 SPECIAL(births_begin)
@@ -114,7 +155,7 @@ SPECIAL(births_begin)
 	e = map_reserve(owner, &vpid);
 	if (e < 0)
 		return e;
-	b = take_slot();
+	b = take_slot(owner);
 	if (!b) {
 		pid_map_cancel(map(), hpid_of(owner), vpid_of(vpid));
 		return -EAGAIN;
@@ -149,10 +190,11 @@ static long known(long result, struct shim_birth *b)
 
 	if (result < 0) {
 		pid_map_cancel(map(), hpid_of(b->owner), vpid_of(b->vpid));
-		b->users = 1;
+		__atomic_and_fetch(&b->users, ~BIRTH_CHILD, __ATOMIC_RELEASE);
 		return result;
 	}
 	if (result > 0) {
+		__atomic_store_n(&b->child, (int)result, __ATOMIC_RELEASE);
 		if (!__atomic_load_n(&b->bound, __ATOMIC_ACQUIRE))
 			map_bind(b->owner, (int)result, b->vpid, flags);
 		__atomic_store_n(&b->bound, 1, __ATOMIC_RELEASE);

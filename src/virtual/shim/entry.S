@@ -68,12 +68,12 @@ shim_bell:
 shim_birth_entry:
 	jmp	birth_gate
 
-/* In parent and child alike. What lies more than a red zone below the stack pointer is dead, in both. */
+/* In parent and child alike. What lies more than a red zone below the stack pointer is dead, in both. As after any call, rcx is
+ * where it goes on, r11 and the flags are the flags from before. */
 born:
 	lea	-128(%rsp), %rsp
-	push	%rdi
-	push	%rsi
-	push	%rdx
+	pushfq
+	cld
 	push	%r8
 	push	%r9
 	push	%r10
@@ -88,17 +88,21 @@ born:
 	pop	%r10
 	pop	%r9
 	pop	%r8
-	pop	%rdx
-	pop	%rsi
-	pop	%rdi
-	lea	128(%rsp), %rsp
 	mov	24(%r9), %rdi
 	mov	32(%r9), %rsi
-	mov	8(%r9), %r11
-	mov	16(%r9), %rcx
-	lock decl (%r9)
-	mov	%rcx, %r9
-	jmp	*%r11
+	mov	40(%r9), %rdx
+	mov	8(%r9), %rcx
+	mov	16(%r9), %r11
+	test	%rax, %rax
+	jz	1f
+	lock andl $~1, (%r9)		/* BIRTH_PARENT */
+	jmp	2f
+1:	lock andl $~2, (%r9)		/* BIRTH_CHILD */
+2:	mov	%r11, %r9
+	mov	(%rsp), %r11
+	popfq
+	lea	128(%rsp), %rsp
+	jmp	*%rcx
 
 enter:
 	xor	%esi, %esi
