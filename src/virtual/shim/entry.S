@@ -156,9 +156,11 @@ handler:
 	jmp	*%r11
 
 /* From a trampoline (patch.c): rax is the call, rcx where it goes on, the stack pointer is below the red zone already. What
- * syscall preserves is preserved: all but rax, rcx and r11. */
+ * syscall preserves is preserved, the flags too; rcx and r11 (the flags) are as it leaves them. */
 	.globl shim_short
 shim_short:
+	pushfq
+	cld
 	push	%rcx
 	push	%rbp
 	push	%rdi
@@ -179,8 +181,7 @@ shim_short:
 	mov	%rsp, %rbp
 	and	$-16, %rsp
 	call	shim_short_call
-	mov	56(%rbp), %r11		/* not for the short way? */
-	test	%r11, %r11
+	cmpq	$0, 56(%rbp)		/* not for the short way? */
 	cmovnz	(%rbp), %rax
 	lea	64(%rbp), %rsp
 	pop	%r9
@@ -191,10 +192,14 @@ shim_short:
 	pop	%rdi
 	pop	%rbp
 	pop	%rcx
+	mov	(%rsp), %r11
+	jnz	1f
+	popfq
 	lea	128(%rsp), %rsp
-	test	%r11, %r11
-	jz	1f
-	sub	$2, %rcx		/* the syscall instruction that is still there: it traps */
-1:	jmp	*%rcx
+	jmp	*%rcx
+1:	popfq
+	lea	128(%rsp), %rsp
+	lea	-2(%rcx), %rcx		/* the syscall instruction that is still there: it traps */
+	jmp	*%rcx
 
 	.section .note.GNU-stack, "", @progbits
