@@ -8,6 +8,7 @@ static volatile int calls;
 
 static void count(int sig)
 {
+	raw(SYS_getppid); /* under the mask of the call */
 	calls++;
 }
 
@@ -50,10 +51,13 @@ static void under_a_mask(void)
 	} six = { &sys, 8 };
 	int ep = BD_SYS(epoll_create1(0));
 	struct sigaction sa = { .sa_handler = count };
+	unsigned long aio = 0;
+	char event[32];
 
 	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
 	BD_DO(raw(SYS_rt_sigprocmask, SIG_SETMASK, &both, NULL, 8));
-	for (int i = 0; i < 5; i++) {
+	BD_DO(raw(SYS_io_setup, 1, &aio));
+	for (int i = 0; i < 7; i++) {
 		long r;
 
 		BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
@@ -63,7 +67,9 @@ static void under_a_mask(void)
 		case 1: r = raw(SYS_ppoll, NULL, 0, &t, &sys, 8); break;
 		case 2: r = raw(SYS_pselect6, 0, NULL, NULL, NULL, &t, &six); break;
 		case 3: r = raw(SYS_epoll_pwait, ep, &e, 1, 20000, &sys, 8); break;
-		default: r = raw(SYS_epoll_pwait2, ep, &e, 1, &t, &sys, 8); break;
+		case 4: r = raw(SYS_epoll_pwait2, ep, &e, 1, &t, &sys, 8); break;
+		case 5: r = raw(SYS_io_pgetevents, aio, 1, 1, event, NULL, &six); break;
+		default: r = raw(SYS_io_pgetevents, aio, 1, 1, event, &t, &six); break;
 		}
 		BD_EQ(r, -EINTR);
 		BD_EQ(calls, i + 1);

@@ -147,18 +147,19 @@ SPECIAL(actions_procmask)
 	return 0;
 }
 
-/* ppoll, pselect6, epoll_pwait, epoll_pwait2, rt_sigsuspend: their masks lose SIGSYS. */
+/* ppoll, pselect6, epoll_pwait, epoll_pwait2, io_pgetevents, rt_sigsuspend: their masks lose SIGSYS. */
 SPECIAL(actions_masked_wait)
 {
+	bool pack = t->nr == __NR_pselect6 || t->nr == __NR_io_pgetevents; /* address and size of the set lie in memory */
 	struct {
 		const uint64_t *set;
 		unsigned long size;
 	} packed;
 	uint64_t set;
 	const uint64_t *want;
-	int at = t->nr == __NR_rt_sigsuspend ? 0 : t->nr == __NR_ppoll ? 3 : t->nr == __NR_pselect6 ? 5 : 4;
+	int at = t->nr == __NR_rt_sigsuspend ? 0 : t->nr == __NR_ppoll ? 3 : 4;
 
-	if (t->nr == __NR_pselect6) {
+	if (pack) {
 		if (!t->arg[5])
 			return trap_native(t);
 		if (!guest_readable((void *)t->arg[5], sizeof packed))
@@ -173,7 +174,7 @@ SPECIAL(actions_masked_wait)
 	if (!guest_readable(want, 8))
 		return -EFAULT;
 	set = *want & ~SIG_BIT(SIGSYS);
-	if (t->nr == __NR_pselect6) {
+	if (pack) {
 		packed.set = &set;
 		t->arg[5] = (long)&packed;
 	} else {
