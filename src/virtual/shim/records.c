@@ -1,4 +1,4 @@
-/* Descriptors whose records carry pids and are read by plain read(2): signalfd, fanotify. read(2) is far too common to be trapped in
+/* Descriptors whose records carry pids and are read by plain read(2): signalfd, fanotify, userfaultfd. read(2) is far too common to be trapped in
  * every process; one that makes such a descriptor gets a further filter, under which its reads are, and those of its
  * descendants, who may inherit the descriptor. */
 #include "virtual/shim/trap.h"
@@ -38,22 +38,52 @@ static long trap_reads(void)
 	return r == 0 ? 0 : CALL3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p);
 }
 
-SPECIAL(records_begin)
+static bool reads_are_trapped(void)
 {
 	int self = ids_self();
-	long fd = trap_native(t);
 
-	if (fd < 0 || t->nr == __NR_userfaultfd || (ids_flags(self) & TASK_RECORDS))
-		return fd;
-	if (trap_reads() < 0) {
-		CALL1(__NR_close, fd);
-		return -ENOMEM;
-	}
+	if (ids_flags(self) & TASK_RECORDS)
+		return true;
+	if (trap_reads() < 0)
+		return false;
 	ids_set_flags(self, TASK_RECORDS, 0);
-	return fd;
+	return true;
 }
 
-enum kind { OTHER, SIGNALFD, FANOTIFY };
+SPECIAL(records_begin)
+{
+	long fd = trap_native(t);
+
+	if (fd < 0 || reads_are_trapped())
+		return fd;
+	CALL1(__NR_close, fd);
+	return -ENOMEM;
+}
+
+#define FEATURE_THREAD_ID (1u << 8) /* UFFD_FEATURE_THREAD_ID, linux/userfaultfd.h */
+
+/* UFFDIO_API: only where threads shall be told do records of page faults carry any. */
+SPECIAL(records_threads)
+{
+	struct {
+		uint64_t api, features, ioctls;
+	} a;
+	void *theirs = (void *)t->arg[2];
+	bool threads;
+	long e;
+
+	if (!guest_readable(theirs, sizeof a))
+		return trap_native(t);
+	__builtin_memcpy(&a, theirs, sizeof a);
+	threads = a.features & FEATURE_THREAD_ID;
+	if (threads && !reads_are_trapped())
+		return -ENOMEM;
+	t->arg[2] = (long)&a;
+	e = trap_native(t);
+	return guest_write(theirs, &a, sizeof a) ? e : -EFAULT;
+}
+
+enum kind { OTHER, SIGNALFD, FANOTIFY, USERFAULTFD };
 
 static bool is_word(const char *text, long n, const char *word)
 {
@@ -80,7 +110,8 @@ static enum kind kind_of(int fd)
 	path[at] = 0;
 	len = CALL4(__NR_readlinkat, AT_FDCWD, path, text, sizeof text);
 	return is_word(text, len, "anon_inode:[signalfd]") ? SIGNALFD :
-	       is_word(text, len, "anon_inode:[fanotify]") ? FANOTIFY : OTHER;
+	       is_word(text, len, "anon_inode:[fanotify]") ? FANOTIFY :
+	       is_word(text, len, "anon_inode:[userfaultfd]") ? USERFAULTFD : OTHER;
 }
 
 static void translate(char *record)
@@ -104,6 +135,14 @@ static void translate_events(char *at, long left)
 	}
 }
 
+/* struct uffd_msg: the event first, of a page fault the thread at 24; 0 where it was not asked for. */
+static void translate_faults(char *at, long left)
+{
+	for (; left >= 32; at += 32, left -= 32)
+		if (*at == 0x12 /* UFFD_EVENT_PAGEFAULT */)
+			*(int *)(at + 24) = ids_guest(*(int *)(at + 24));
+}
+
 long records_read(struct trap *t)
 {
 	struct vector {
@@ -115,6 +154,8 @@ long records_read(struct trap *t)
 
 	if (kind == FANOTIFY && t->nr == __NR_read)
 		translate_events(one.base, n);
+	if (kind == USERFAULTFD && t->nr == __NR_read)
+		translate_faults(one.base, n);
 	if (kind != SIGNALFD)
 		return n;
 	/* Records that a vector cuts in two come with the host's numbers: nobody reads them so. */

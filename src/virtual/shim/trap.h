@@ -64,6 +64,7 @@ SPECIAL(signals_queue);
 SPECIAL(signals_pidfd_send);
 SPECIAL(signals_timedwait);
 SPECIAL(records_begin);
+SPECIAL(records_threads);
 SPECIAL(capabilities_header);
 SPECIAL(prctl_own);
 SPECIAL(filters_install);
