@@ -4,7 +4,7 @@
 usage: catalogue.py rows TABLE ROLES_H     catalogue_rows.h, for the filter and the shim
        catalogue.py doc TABLE ROLES_H      doc/BOUNDARY.md
        catalogue.py check TABLE ROLES_H    catalogue_check.h, for a test
-       catalogue.py tests TABLE ROLES_H    the names of the tests, one a line
+       catalogue.py tests TABLE ROLES_H    the tests and the calls that they make, a pair a line
        catalogue.py align TABLE ROLES_H    the table itself with straight columns
 
 Whatever is wrong with the table is reported with its line, and nothing is written."""
@@ -253,7 +253,7 @@ def print_check(table):
 
 
 def print_tests(table):
-    print("\n".join(sorted({r.test for _, rows in table.sections for r in rows if r.test != "-"})))
+    print("\n".join(sorted({f"{r.test} {r.name}" for _, rows in table.sections for r in rows if r.test != "-"})))
 
 
 def print_doc(table):

@@ -35,10 +35,24 @@ static void of_nobody(void)
 	BD_OUTSIDE_ERR(raw(SYS_clock_getres, of(outside, SCHED_CLOCK), &t), EINVAL);
 	BD_OUTSIDE_ERR(raw(SYS_clock_nanosleep, of(outside, SCHED_CLOCK), 0, &t, NULL), EINVAL);
 	BD_OUTSIDE_ERR(raw(SYS_clock_gettime, of(outside, SCHED_CLOCK | PER_THREAD), &t), EINVAL);
+	BD_OUTSIDE_ERR(raw(SYS_clock_settime, of(outside, SCHED_CLOCK), &t), EINVAL);
+}
+
+/* No clock of a process can be set: of one that is there it is EPERM (posix_cpu_clock_set()). */
+static void cannot_be_set(void)
+{
+	struct timespec t = { 0, 1 };
+	char timex[256] = {};
+	pid_t child = bd_sleeper();
+
+	BD_ERR(raw(SYS_clock_settime, of(child, SCHED_CLOCK), &t), EPERM);
+	BD_ERR(raw(SYS_clock_adjtime, of(child, SCHED_CLOCK), timex), EOPNOTSUPP);
+	bd_end(child);
 }
 
 const struct bd_case bd_cases[] = {
 	{ "of processes and threads", of_processes_and_threads },
 	{ "of nobody", of_nobody },
+	{ "cannot be set", cannot_be_set },
 	{},
 };

@@ -3,6 +3,24 @@
  * -errno. What preloading a library could catch is not caught here. x86-64. */
 #include <sys/syscall.h>
 
+/* Newer than the headers of Debian 12. */
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+#ifndef SYS_setxattrat
+#define SYS_setxattrat 463
+#define SYS_getxattrat 464
+#define SYS_listxattrat 465
+#define SYS_removexattrat 466
+#endif
+#ifndef SYS_open_tree_attr
+#define SYS_open_tree_attr 467
+#endif
+#ifndef SYS_file_getattr
+#define SYS_file_getattr 468
+#define SYS_file_setattr 469
+#endif
+
 static inline __attribute__((always_inline)) long raw6(long nr, long a, long b, long c, long d, long e,
 						       long f)
 {

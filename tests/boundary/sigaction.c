@@ -139,11 +139,11 @@ static void small_alternative_stacks(void)
 	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) }, got;
 	struct sigaction sa = { .sa_handler = look_at_stack, .sa_flags = SA_ONSTACK };
 
-	BD_SYS(sigaltstack(&ss, NULL));
+	BD_DO(raw(SYS_sigaltstack, &ss, NULL));
 	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
 	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
 	BD_CHECK(stack_inside >= stack && stack_inside < stack + sizeof(stack));
-	BD_SYS(sigaltstack(NULL, &got));
+	BD_DO(raw(SYS_sigaltstack, NULL, &got));
 	BD_CHECK(got.ss_sp == stack && got.ss_size == sizeof(stack) && got.ss_flags == 0);
 }
 

@@ -92,6 +92,21 @@ static void ready_in_epoll(void)
 	BD_EQ(s.ssi_pid, raw(SYS_getpid));
 }
 
+/* The call without flags, and another set for a descriptor that is there. */
+static void by_the_old_call(void)
+{
+	uint64_t set = 1ULL << (SIGUSR1 - 1), both = set | 1ULL << (SIGUSR2 - 1);
+	struct signalfd_siginfo s;
+	int fd;
+
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, &both, NULL, 8));
+	fd = (int)BD_DO(raw(SYS_signalfd, -1, &set, 8));
+	BD_EQ(raw(SYS_signalfd, fd, &both, 8), fd);
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR2));
+	BD_EQ(raw(SYS_read, fd, &s, sizeof(s)), sizeof(s));
+	BD_EQ(s.ssi_pid, raw(SYS_getpid));
+}
+
 static void outside_is_process_0(void)
 {
 	int fd = make(SIGUSR1, SIGUSR2, 0);
@@ -107,6 +122,7 @@ const struct bd_case bd_cases[] = {
 	{ "many records, by readv", many_records_in_pieces },
 	{ "inherited and duplicated", inherited_and_duplicated },
 	{ "ready in an epoll set", ready_in_epoll },
+	{ "by the old call, and with another set", by_the_old_call },
 	{ "a sender outside is process 0", outside_is_process_0 },
 	{},
 };
