@@ -20,34 +20,13 @@
 #include "base/fd.h"
 #include "proc_world.h"
 
-static int setup(void **state)
-{
-	struct world *w = malloc(sizeof *w);
-
-	world_new(w);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_done(*state);
-	free(*state);
-	return 0;
-}
-
-static int open_path(struct world *w, const char *path)
-{
-	return world_open(w, world_caller(w, 5, 5), AT_FDCWD, path, O_RDONLY);
-}
-
 static void assert_gone(struct world *w, const char *format, pid_t host)
 {
 	char path[512];
 	int fd;
 
 	snprintf(path, sizeof path, format, host);
-	fd = open_path(w, path);
+	fd = world_open_path(w, path);
 	if (fd != -ENOENT)
 		print_error("%s: %d\n", path, fd);
 	assert_int_equal(fd, -ENOENT);
@@ -71,11 +50,11 @@ static void no_way_leads_to_a_host_process(void **state)
 			assert_gone(w, ways[i], world_host(w, 2));
 			assert_gone(w, ways[i], 4194000);
 		}
-	assert_int_equal(open_path(w, "/proc/mounts/../../1"), -ENOTDIR);
-	assert_int_equal(open_path(w, "/proc/0"), -ENOENT);
-	assert_int_equal(open_path(w, "/proc/-1"), -ENOENT);
-	assert_int_equal(open_path(w, "/proc/01/stat"), -ENOENT);
-	assert_int_equal(open_path(w, "/proc/99999999999999"), -ENOENT);
+	assert_int_equal(world_open_path(w, "/proc/mounts/../../1"), -ENOTDIR);
+	assert_int_equal(world_open_path(w, "/proc/0"), -ENOENT);
+	assert_int_equal(world_open_path(w, "/proc/-1"), -ENOENT);
+	assert_int_equal(world_open_path(w, "/proc/01/stat"), -ENOENT);
+	assert_int_equal(world_open_path(w, "/proc/99999999999999"), -ENOENT);
 }
 
 static void links_lead_into_proc_too(void **state)
@@ -87,19 +66,19 @@ static void links_lead_into_proc_too(void **state)
 	snprintf(link, sizeof link, "%s/a", w->dir);
 	snprintf(target, sizeof target, "/proc/%d/stat", getpid());
 	assert_int_equal(symlink(target, link), 0);
-	assert_int_equal(open_path(w, link), -ENOENT);
+	assert_int_equal(world_open_path(w, link), -ENOENT);
 	snprintf(link, sizeof link, "%s/b", w->dir);
 	assert_int_equal(symlink("../../../../proc/self", link), 0);
 	snprintf(link, sizeof link, "%s/b/stat", w->dir);
-	fd = open_path(w, link);
+	fd = world_open_path(w, link);
 	assert_int_equal(pread(fd, head, 9, 0), 9);
 	assert_memory_equal(head, "5 (caller", 9);
 	snprintf(link, sizeof link, "%s/loop", w->dir);
 	assert_int_equal(symlink("/proc/self/root/proc/self/cwd/../../../../../../proc/self/../x", link), 0);
-	assert_int_equal(open_path(w, link), -ENOENT);
+	assert_int_equal(world_open_path(w, link), -ENOENT);
 	snprintf(link, sizeof link, "%s/round", w->dir);
 	assert_int_equal(symlink("round", link), 0);
-	assert_int_equal(open_path(w, link), -EXDEV); /* the kernel will say ELOOP itself */
+	assert_int_equal(world_open_path(w, link), -EXDEV); /* the kernel will say ELOOP itself */
 }
 
 /* Resolving as openat2(2) would, below a descriptor of ours. */
@@ -119,8 +98,8 @@ static int resolve_below(struct world *w, int dirfd, const char *path, unsigned 
 static void openat2_flags_hold(void **state)
 {
 	struct world *w = *state;
-	_cleanup_close_ int root = open("/", O_PATH | O_CLOEXEC), proc = open_path(w, "/proc"),
-			    five = open_path(w, "/proc/5");
+	_cleanup_close_ int root = open("/", O_PATH | O_CLOEXEC), proc = world_open_path(w, "/proc"),
+			    five = world_open_path(w, "/proc/5");
 
 	w->task[w->n].host = getpid();
 	w->task[w->n++].vpid = 9;
@@ -247,7 +226,7 @@ static void nothing_is_opened_with_more_rights_than_the_callers(void **state)
 	fd = world_open(w, c, AT_FDCWD, "/proc/self/environ", O_RDONLY);
 	assert_true(fd >= 0);
 	close(fd);
-	fd = open_path(w, "/proc/2/environ"); /* ours again */
+	fd = world_open_path(w, "/proc/2/environ"); /* ours again */
 	assert_true(fd >= 0);
 	close(fd);
 	w->n--;
@@ -260,7 +239,7 @@ static void nothing_is_opened_with_more_rights_than_the_callers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		T(no_way_leads_to_a_host_process),
 		T(links_lead_into_proc_too),
 		T(openat2_flags_hold),

@@ -18,31 +18,10 @@
 #include "base/fd.h"
 #include "proc_world.h"
 
-static int setup(void **state)
-{
-	struct world *w = malloc(sizeof *w);
-
-	world_new(w);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_done(*state);
-	free(*state);
-	return 0;
-}
-
-static int open_path(struct world *w, const char *path)
-{
-	return world_open(w, world_caller(w, 5, 5), AT_FDCWD, path, O_RDONLY);
-}
-
 static const char *read_path(struct world *w, const char *path)
 {
 	static char buf[1 << 16];
-	_cleanup_close_ int fd = open_path(w, path);
+	_cleanup_close_ int fd = world_open_path(w, path);
 	ssize_t n;
 
 	if (fd < 0)
@@ -135,8 +114,8 @@ static void threads_are_reached_by_both_paths(void **state)
 	assert_stat(w, "/proc/3/stat", "3 (a (b) c)", "1 1 1 ");
 	assert_line(w, "/proc/4/status", "Tgid:\t2");
 	assert_line(w, "/proc/3/task/4/status", "Pid:\t4");
-	assert_int_equal(open_path(w, "/proc/2/task/5/stat"), -ENOENT);
-	assert_int_equal(open_path(w, "/proc/2/task/1"), -ENOENT);
+	assert_int_equal(world_open_path(w, "/proc/2/task/5/stat"), -ENOENT);
+	assert_int_equal(world_open_path(w, "/proc/2/task/1"), -ENOENT);
 	assert_string_equal(read_path(w, "/proc/1/task/1/children"), "2 5 ");
 }
 
@@ -163,7 +142,7 @@ static void self_is_the_caller(void **state)
 static void a_listing_has_the_containers_processes_only(void **state)
 {
 	struct world *w = *state;
-	int fd = open_path(w, "/proc");
+	int fd = world_open_path(w, "/proc");
 	const char *names, *self;
 
 	assert_true(fd >= 0);
@@ -174,8 +153,8 @@ static void a_listing_has_the_containers_processes_only(void **state)
 	assert_non_null(strstr(names, "meminfo "));
 	for (const char *p = names; p < self; p = strchr(p, ' ') + 1)
 		assert_false(*p >= '0' && *p <= '9');
-	assert_string_equal(names_in(open_path(w, "/proc/2/task")), "2 3 4 ");
-	assert_string_equal(names_in(open_path(w, "/proc/self/task/")), "5 ");
+	assert_string_equal(names_in(world_open_path(w, "/proc/2/task")), "2 3 4 ");
+	assert_string_equal(names_in(world_open_path(w, "/proc/self/task/")), "5 ");
 }
 
 static void a_process_directory_lists_what_can_be_opened(void **state)
@@ -183,7 +162,7 @@ static void a_process_directory_lists_what_can_be_opened(void **state)
 	struct world *w = *state;
 	char names[4096], path[300];
 
-	snprintf(names, sizeof names, "%s", names_in(open_path(w, "/proc/5")));
+	snprintf(names, sizeof names, "%s", names_in(world_open_path(w, "/proc/5")));
 	assert_non_null(strstr(names, "status "));
 	for (char *p = strtok(names, " "); p; p = strtok(NULL, " ")) {
 		struct proc_caller c = world_caller(w, 5, 5);
@@ -200,7 +179,7 @@ static void a_listing_may_go_on_while_another_begins(void **state)
 {
 	struct world *w = *state;
 	struct proc_caller init = world_caller(w, 1, 1);
-	int first = open_path(w, "/proc"), second;
+	int first = world_open_path(w, "/proc"), second;
 	struct stat a, b;
 
 	w->n--; /* process 5 ends */
@@ -209,7 +188,7 @@ static void a_listing_may_go_on_while_another_begins(void **state)
 	assert_null(strstr(names_in(second), " 5 "));
 	w->n++;
 	/* Nobody reads either now: the first directory serves again and keeps its identity. */
-	first = open_path(w, "/proc");
+	first = world_open_path(w, "/proc");
 	assert_int_equal(fstat(first, &a), 0);
 	assert_non_null(strstr(names_in(first), " 1 2 5 "));
 	w->n--;
@@ -247,7 +226,7 @@ static void a_descriptor_is_known_again(void **state)
 	struct world *w = *state;
 	/* Ours stands for the caller's: the test itself asks, as if it were process 5. */
 	struct proc_caller me = {hpid_of(getpid()), hpid_of(getpid())};
-	_cleanup_close_ int shadow = open_path(w, "/proc/2"), native = open_path(w, "/proc/2/fd"), stat;
+	_cleanup_close_ int shadow = world_open_path(w, "/proc/2"), native = world_open_path(w, "/proc/2/fd"), stat;
 	_cleanup_close_ int tmp = open("/tmp", O_RDONLY | O_CLOEXEC);
 	char place[256];
 
@@ -293,12 +272,12 @@ static void what_is_not_in_proc_is_left_alone(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(open_path(w, "/etc/passwd"), -EXDEV);
-	assert_int_equal(open_path(w, "/nowhere/at/all"), -EXDEV);
-	assert_int_equal(open_path(w, "relative"), -EXDEV);
-	assert_int_equal(open_path(w, "/"), -EXDEV);
-	assert_int_equal(open_path(w, ""), -EXDEV);
-	assert_int_equal(open_path(w, "/procfoo"), -EXDEV);
+	assert_int_equal(world_open_path(w, "/etc/passwd"), -EXDEV);
+	assert_int_equal(world_open_path(w, "/nowhere/at/all"), -EXDEV);
+	assert_int_equal(world_open_path(w, "relative"), -EXDEV);
+	assert_int_equal(world_open_path(w, "/"), -EXDEV);
+	assert_int_equal(world_open_path(w, ""), -EXDEV);
+	assert_int_equal(world_open_path(w, "/procfoo"), -EXDEV);
 }
 
 /* A magic link out of /proc: the caller's kernel opens what is behind it, by the host's number. */
@@ -331,14 +310,14 @@ static void magic_links_lead_out_under_a_host_path(void **state)
 	snprintf(path, sizeof path, "/proc/%d/fd/0", world_host(w, 5));
 	assert_string_equal(a.path, path);
 	proc_answer_done(&a);
-	assert_int_equal(open_path(w, "/proc/self/fd/999"), -ENOENT);
+	assert_int_equal(world_open_path(w, "/proc/self/fd/999"), -ENOENT);
 }
 
 static void links_to_descriptors_show_no_host_number(void **state)
 {
 	struct world *w = *state;
-	_cleanup_close_ int shadow = open_path(w, "/proc/2/task"), native = open_path(w, "/proc/2/fd"),
-			    text = open_path(w, "/proc/2/stat"), raw = open("/proc/self/stat", O_RDONLY);
+	_cleanup_close_ int shadow = world_open_path(w, "/proc/2/task"), native = world_open_path(w, "/proc/2/fd"),
+			    text = world_open_path(w, "/proc/2/stat"), raw = open("/proc/self/stat", O_RDONLY);
 	char path[64];
 
 	/* Add the test to the container to have its descriptors looked at. */
@@ -361,7 +340,7 @@ static void links_to_descriptors_show_no_host_number(void **state)
 static void generated_files_are_read_like_any_other(void **state)
 {
 	struct world *w = *state;
-	_cleanup_close_ int fd = open_path(w, "/proc/5/stat");
+	_cleanup_close_ int fd = world_open_path(w, "/proc/5/stat");
 	char a[512], b[512];
 	ssize_t n = pread(fd, a, sizeof a, 0);
 
@@ -388,9 +367,9 @@ static void a_name_nobody_knows_does_not_exist(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(open_path(w, "/proc/self/nonsense"), -ENOENT);
+	assert_int_equal(world_open_path(w, "/proc/self/nonsense"), -ENOENT);
 	assert_int_equal(w->view.unknown, 0); /* the kernel does not have it either */
-	assert_int_equal(open_path(w, "/proc/nonsense"), -ENOENT);
+	assert_int_equal(world_open_path(w, "/proc/nonsense"), -ENOENT);
 }
 
 /* Fails when the running kernel has a name in /proc, /proc/PID or /proc/PID/task/TID without a row. */
@@ -398,9 +377,9 @@ static void every_name_of_this_kernel_has_a_rule(void **state)
 {
 	struct world *w = *state;
 
-	close(open_path(w, "/proc"));
-	close(open_path(w, "/proc/2"));
-	close(open_path(w, "/proc/2/task/3"));
+	close(world_open_path(w, "/proc"));
+	close(world_open_path(w, "/proc/2"));
+	close(world_open_path(w, "/proc/2/task/3"));
 	if (w->view.unknown)
 		print_error("no row in src/virtual/proc_rules.c for %s\n", w->view.last_unknown);
 	assert_int_equal(w->view.unknown, 0);
@@ -431,8 +410,8 @@ static void our_mappings_are_not_shown(void **state)
 	text = read_path(w, "/proc/5/numa_maps");
 	assert_memory_equal(text, second, strcspn(second, "-"));
 	snprintf(path, sizeof path, "/proc/5/map_files/%.*s", (int)strcspn(first, " "), first);
-	assert_int_equal(open_path(w, path), -ENOENT);
-	text = names_in(open_path(w, "/proc/5/map_files"));
+	assert_int_equal(world_open_path(w, path), -ENOENT);
+	text = names_in(world_open_path(w, "/proc/5/map_files"));
 	first[strcspn(first, " ")] = 0;
 	assert_null(strstr(text, first));
 	free(first);
@@ -441,7 +420,7 @@ static void our_mappings_are_not_shown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		T(a_process_reads_its_own_numbers),
 		T(init_has_no_parent),
 		T(threads_are_reached_by_both_paths),

@@ -318,3 +318,24 @@ int world_open(struct world *w, struct proc_caller c, int dirfd, const char *pat
 	proc_answer_done(&a);
 	return r;
 }
+
+int world_open_path(struct world *w, const char *path)
+{
+	return world_open(w, world_caller(w, 5, 5), AT_FDCWD, path, O_RDONLY);
+}
+
+int world_setup(void **state)
+{
+	struct world *w = malloc(sizeof *w);
+
+	world_new(w);
+	*state = w;
+	return 0;
+}
+
+int world_teardown(void **state)
+{
+	world_done(*state);
+	free(*state);
+	return 0;
+}

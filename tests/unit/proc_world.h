@@ -37,3 +37,9 @@ struct proc_caller world_caller(const struct world *w, pid_t tgid, pid_t tid);
 
 /* open(2) of the path by c: the descriptor or -errno; -EXDEV: it is not in /proc, -EXFULL: a magic link leads out. */
 int world_open(struct world *w, struct proc_caller c, int dirfd, const char *path, int flags);
+/* The same by task 5, to read. */
+int world_open_path(struct world *w, const char *path);
+
+/* For cmocka: *state is a world. */
+int world_setup(void **state);
+int world_teardown(void **state);
