@@ -12,7 +12,9 @@
 #define PID_MAP_ONLY PID_MAP_DIRECT
 #include "ids/pid_map.h"
 
-#define SHIM_BASE UINT64_C(0x300000000000)
+/* Where nobody is: below the programs that the kernel places (2/3 of the address space and up), and in what
+ * ThreadSanitizer, AddressSanitizer and MemorySanitizer leave to the program. */
+#define SHIM_BASE UINT64_C(0x551000000000)
 #define SHIM_TEXT SHIM_BASE
 #define SHIM_TEXT_SIZE UINT64_C(0x40000)
 #define SHIM_PRIVATE (SHIM_TEXT + SHIM_TEXT_SIZE)
