@@ -74,14 +74,26 @@ static unsigned at_gate(struct program *p, const struct filter_places *at, unsig
 	return load(p, DATA(instruction_pointer) + 4);
 }
 
-/* As at_gate(), with the trap as the other, but the bell rings. */
+/* Is argument i this? Else to `no`. */
+static unsigned argument(struct program *p, unsigned i, uint64_t is, unsigned yes, unsigned no)
+{
+	jump(p, BPF_JEQ, (uint32_t)(is >> 32), yes, no);
+	yes = load(p, DATA(args) + 8 * i + 4);
+	jump(p, BPF_JEQ, (uint32_t)is, yes, no);
+	return load(p, DATA(args) + 8 * i);
+}
+
+/* As at_gate(), with the trap as the other, but the bell rings, and so does a new image (SHIM_RING). */
 static unsigned own_pid(struct program *p, const struct filter_places *at, const struct leaves *l)
 {
 	unsigned ring = answer(p, SECCOMP_RET_USER_NOTIF);
-	unsigned low = jump(p, BPF_JEQ, (uint32_t)at->bell, ring, l->trap);
+	unsigned image = argument(p, 5, SHIM_TEXT_AT, ring, l->trap), low;
 
+	image = argument(p, 1, SHIM_TEXT_SIZE, image, l->trap);
+	image = argument(p, 0, SHIM_TEXT, image, l->trap);
+	jump(p, BPF_JEQ, (uint32_t)at->bell, ring, image);
 	low = load(p, DATA(instruction_pointer));
-	jump(p, BPF_JEQ, (uint32_t)(at->bell >> 32), low, l->trap);
+	jump(p, BPF_JEQ, (uint32_t)(at->bell >> 32), low, image);
 	return load(p, DATA(instruction_pointer) + 4);
 }
 

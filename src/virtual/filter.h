@@ -9,7 +9,7 @@
  *                                                     filter once for good (kernel/seccomp.c seccomp_is_const_allow())
  *   a row that passes by its condition                allowed
  *   from the gates, where the shim makes its own      allowed
- *   getpid from the bell                              SECCOMP_RET_USER_NOTIF: the warden
+ *   getpid from the bell, or of a new image           SECCOMP_RET_USER_NOTIF: the warden (SHIM_RING in layout.h)
  *   a refused row                                     its errno
  *   any other row                                     SECCOMP_RET_TRAP with SHIM_TRAP (layout.h): the shim */
 #include <linux/filter.h>

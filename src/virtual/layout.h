@@ -39,10 +39,14 @@
 #define SHIM_ENTRY_CALL (SHIM_TEXT + 0x80)    /* long (nr, six arguments): a call that is not translated */
 
 /* Where seccomp sees the shim's calls come from: seccomp_data.instruction_pointer is the address after the
- * syscall instruction. Everything from the first three is allowed; the bell rings at the warden. */
+ * syscall instruction. Everything from the first two is allowed; the bell rings at the warden. */
 #define SHIM_GATE (SHIM_TEXT + 0x42)
 #define SHIM_GATE_BIRTH (SHIM_TEXT + 0x52)
 #define SHIM_BELL (SHIM_TEXT + 0x62)
+
+/* A new image rings before the shim is there, from its first instructions (warden_exec.c): by a getpid(2) with what the mmap(2)
+ * of the text, which comes next, has as its address, length and offset. */
+#define SHIM_RING(args) ((args)[0] == SHIM_TEXT && (args)[1] == SHIM_TEXT_SIZE && (args)[5] == SHIM_TEXT_AT)
 
 /* What the filter's traps carry (si_errno of SIGSYS): a trap with another number is the guest's own filter's. */
 #define SHIM_TRAP 0x5053
@@ -82,11 +86,13 @@ struct shim_birth {
 
 /* Lies on the stack of a new image when the shim enters it (warden_exec.c): how to begin the program, and what the first
  * instructions were. */
-#define SHIM_ENTRY_BYTES 9
+#define SHIM_ENTRY_BYTES 16
 struct shim_image {
 	uint64_t rip, rsp;
+	uint64_t at;      /* where the instructions are */
 	uint32_t in_proc; /* TASK_IN_PROC */
-	uint8_t was[12];
+	uint32_t lent;    /* the memfd's number is that of a file of the program's, which the warden keeps: ASK_RETURN */
+	uint8_t was[SHIM_ENTRY_BYTES];
 };
 
 struct shim_common {
@@ -105,9 +111,10 @@ struct shim_common {
 /* --- asking the warden --- */
 
 enum shim_ask {
-	ASK_EXEC = 1,      /* may execute now: the warden follows. ret: descriptor of the memfd in the caller,
-			    * -EAGAIN: another thread of the process executes, ask again */
+	ASK_EXEC = 1,      /* may execute now: the warden follows. ret: 0, or -EAGAIN: another thread of the process
+			    * executes, ask again. arg[0]: it may not read the program; -EACCES: neither may the warden */
 	ASK_EXEC_FAILED,   /* it did not come to it */
+	ASK_RETURN,        /* a new image has no more use for the memfd: give back what was lent */
 	ASK_PATH,          /* what does the path of this call name? */
 	ASK_PLACE,         /* what is the working directory called, which lies in /proc? goes to text */
 	ASK_SWEEP,         /* the numbers begin anew: free what is left of the dead */

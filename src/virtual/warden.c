@@ -42,6 +42,9 @@ static void answer(struct warden *w, struct bell *b)
 	case ASK_EXEC_FAILED:
 		warden_exec_failed(w, b);
 		break;
+	case ASK_RETURN:
+		warden_lend_return(w, b);
+		break;
 	case ASK_PATH:
 		warden_path(w, b);
 		break;
@@ -70,6 +73,10 @@ static void serve(struct warden *w)
 
 	if (ioctl(w->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
 		return;
+	if (SHIM_RING(n.data.args)) {
+		warden_lend(w, hpid_of((pid_t)n.pid), n.id);
+		return;
+	}
 	b.id = resp.id = n.id;
 	b.tid = hpid_of((pid_t)n.pid);
 	b.at = n.data.args[0];

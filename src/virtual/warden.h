@@ -13,8 +13,14 @@
 /* A thread that we have seized because it is about to execute. */
 struct following {
 	struct hpid tid, tgid;
-	int memfd;   /* the memfd's number in it */
 	bool failed; /* it did not execute: let go of it at the next stop */
+};
+
+/* A process with a new image, which has not got the shim yet, or not given the memfd back. */
+struct entering {
+	struct hpid pid;
+	uint64_t lent_at; /* of shim_image.lent in its memory */
+	int file;         /* whose number the memfd has; -1: none */
 };
 
 struct warden {
@@ -25,6 +31,7 @@ struct warden {
 	bool init_ended;
 	int hold;                 /* until this is closed somebody may look at vpid 1, alive or not */
 	VEC(struct following) followed;
+	VEC(struct entering) entering;
 	struct pid_view pids;     /* of view */
 	struct proc_view view;
 };
@@ -47,6 +54,11 @@ void warden_exec_ask(struct warden *w, struct bell *b);
 void warden_exec_failed(struct warden *w, struct bell *b);
 /* A stop of a thread we follow. */
 void warden_exec_stop(struct warden *w, struct hpid tid, int status);
+/* pid is about to ring (SHIM_RING). -ENOMEM. */
+int warden_lend_to(struct warden *w, struct hpid pid, uint64_t lent_at);
+/* It does, with notification id: the memfd's descriptor there is the answer. */
+void warden_lend(struct warden *w, struct hpid pid, uint64_t id);
+void warden_lend_return(struct warden *w, struct bell *b);
 /* Frees the numbers that nothing goes by any more. */
 void warden_sweep(struct warden *w);
 void warden_path(struct warden *w, struct bell *b);

@@ -46,7 +46,7 @@ _Static_assert(PRIO_PROCESS == 0 && PRIO_PGRP == 1, "the same");
 _Static_assert(BPF_TASK_FD_QUERY == 20, "the same");
 
 static const struct filter_places places = {
-	.gate = 0x300000000042, .birth_gate = 0x300000000052, .bell = 0x300000000062,
+	.gate = SHIM_GATE, .birth_gate = SHIM_GATE_BIRTH, .bell = SHIM_BELL,
 };
 
 #define GUEST 0x7f0012345678u
@@ -139,6 +139,8 @@ static uint32_t expected(int nr, uint64_t from, const uint64_t arg[6])
 
 	if (hole(nr))
 		return SECCOMP_RET_ERRNO | ENOSYS;
+	if (nr == SYS_getpid && SHIM_RING(arg))
+		return SECCOMP_RET_USER_NOTIF;
 	if (!r || r->policy == POLICY_PASS || from == places.gate || from == places.birth_gate)
 		return SECCOMP_RET_ALLOW;
 	if (nr == SYS_getpid && from == places.bell)
@@ -162,10 +164,16 @@ static void compare(struct filter *f, int nr, const uint64_t arg[6])
 /* Every value of the rows' conditions, and its neighbours, in all combinations of the arguments that are tested. */
 static size_t edges(int nr, unsigned arg, uint64_t *ret)
 {
+	static const uint64_t ring[6] = {SHIM_TEXT, SHIM_TEXT_SIZE, 0, 0, 0, SHIM_TEXT_AT};
 	size_t n = 0;
 
 	ret[n++] = 0;
 	ret[n++] = UINT64_MAX;
+	if (nr == SYS_getpid && ring[arg]) {
+		ret[n++] = ring[arg];
+		ret[n++] = ring[arg] ^ 1;
+		ret[n++] = ring[arg] ^ UINT64_C(1) << 32;
+	}
 	for (unsigned i = 0; i < CATALOGUE_ROWS; i++) {
 		const struct catalogue_row *r = &catalogue_rows[i];
 		for (unsigned c = 0; r->nr == nr && c < r->n_conditions; c++) {

@@ -16,13 +16,23 @@ static void map_or_die(uint64_t at, uint64_t size, int flags, long fd, uint64_t 
 /* Where the warden put its instructions. */
 static void put_back(const struct shim_image *image)
 {
-	uint64_t page = image->rip & ~4095ul, size = ((image->rip + SHIM_ENTRY_BYTES + 4095) & ~4095ul) - page;
+	uint64_t page = image->at & ~4095ul;
 
-	if (patch_write_code(image->rip, image->was, SHIM_ENTRY_BYTES))
+	if (patch_write_code(image->at, image->was, SHIM_ENTRY_BYTES))
 		return;
-	CALL3(__NR_mprotect, page, size, PROT_READ | PROT_WRITE | PROT_EXEC);
-	__builtin_memcpy((void *)image->rip, image->was, SHIM_ENTRY_BYTES);
-	CALL3(__NR_mprotect, page, size, PROT_READ | PROT_EXEC);
+	CALL3(__NR_mprotect, page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+	__builtin_memcpy((void *)image->at, image->was, SHIM_ENTRY_BYTES);
+	CALL3(__NR_mprotect, page, 4096, PROT_READ | PROT_EXEC);
+}
+
+static void let_go(long fd, const struct shim_image *image)
+{
+	struct shim_request q = {.ask = ASK_RETURN, .tgid = ids_self(), .arg = {(uint64_t)fd}};
+
+	if (image && image->lent)
+		shim_bell(&q);
+	else
+		CALL1(__NR_close, fd);
 }
 
 /* image: NULL for the process that is to become vpid 1. */
@@ -38,7 +48,7 @@ void shim_boot(long fd, const struct shim_image *image)
 	map_or_die(SHIM_PRIVATE, SHIM_PRIVATE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	map_or_die(SHIM_COMMON, SHIM_COMMON_SIZE, MAP_SHARED, fd, SHIM_COMMON_AT);
 	map_or_die(SHIM_MAP, SHIM_MAP_SIZE, MAP_SHARED, fd, 0);
-	CALL1(__NR_close, fd);
+	let_go(fd, image);
 	CALL4(__NR_rt_sigaction, SIGSYS, &a, 0, 8);
 	CALL4(__NR_rt_sigprocmask, SIG_UNBLOCK, &set, 0, 8);
 	if (image) {

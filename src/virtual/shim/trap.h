@@ -94,5 +94,7 @@ long actions_own_sigsys(siginfo_t *info, struct ucontext *uc);
 int paths_names_proc(const char *path);
 /* Does it begin in the caller's own part of /proc, and stay there? */
 bool paths_own_proc(const char *path);
+/* Of a program that is to be executed (execveat(2)). 0, or the errno for what would end badly. */
+long look_inside(long dirfd, long path, long flags);
 /* Makes t's call with the path renamed as the warden says; see paths.c. */
 long paths_rename(struct trap *t, const struct catalogue_row *r, char text[SHIM_TEXT_MAX]);
