@@ -50,11 +50,8 @@ struct restore_fill {
 	struct image_lens *own;        /* the caller's, when there are no threads */
 	bool huge_everywhere;          /* mappings get huge pages unless they say they want none */
 
-	struct pool pool;
-	pthread_mutex_t lock;
-	pthread_cond_t work, done;
-	/* under the lock */
-	bool stop;
+	struct crew crew;
+	/* under its lock */
 	uint64_t given, taken, finished; /* frames, ever */
 	struct given_frame {
 		struct image_frame f;
@@ -220,30 +217,30 @@ static void *work(void *arg)
 	struct image_lens *l = image_lens_on(f->e->o->image);
 	struct image_frame frames[AT_ONCE];
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->crew.lock);
 	for (;;) {
 		struct pidspace_error err = {};
-		while (!f->stop && f->taken == f->given)
-			pthread_cond_wait(&f->work, &f->lock);
-		if (f->stop)
+		while (!f->crew.stop && f->taken == f->given)
+			pthread_cond_wait(&f->crew.work, &f->crew.lock);
+		if (f->crew.stop)
 			break;
 		unsigned n = take(f, frames);
 		bool skip = f->error.status;
-		pthread_mutex_unlock(&f->lock);
+		pthread_mutex_unlock(&f->crew.lock);
 		if (!skip && !l)
 			error_sys(&err, -ENOMEM, "cannot read the image");
 		for (unsigned i = 0; i < n && !skip && !err.status; i++)
 			load_and_put(f, l, &frames[i], &err);
-		pthread_mutex_lock(&f->lock);
+		pthread_mutex_lock(&f->crew.lock);
 		if (err.status && !f->error.status)
 			f->error = err;
 		uint64_t left = f->given - f->finished;
 		f->finished += n;
 		/* The caller is not woken for every single frame. */
 		if (left == n || (left > RING / 2 && left - n <= RING / 2))
-			pthread_cond_signal(&f->done);
+			pthread_cond_signal(&f->crew.done);
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->crew.lock);
 	image_lens_free(l);
 	return NULL;
 }
@@ -252,7 +249,7 @@ static void start_threads(struct restore_fill *f)
 {
 	unsigned n = pool_cpus() < THREADS_MAX ? pool_cpus() : THREADS_MAX;
 
-	while (f->pool.n < n && pool_start(&f->pool, work, f) == 0)
+	while (f->crew.pool.n < n && pool_start(&f->crew.pool, work, f) == 0)
 		;
 }
 
@@ -265,9 +262,9 @@ static int answer(const struct restore_fill *f, struct pidspace_error *err)
 
 static int give(struct restore_fill *f, const struct image_frame *frame, struct pidspace_error *err)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->crew.lock);
 	while (f->given - f->finished == RING)
-		pthread_cond_wait(&f->done, &f->lock); /* until it is half empty */
+		pthread_cond_wait(&f->crew.done, &f->crew.lock); /* until it is half empty */
 	struct given_frame *g = &f->ring[f->given++ % RING];
 	const struct image_page_run *end = frame->runs + frame->n_runs;
 	*g = (struct given_frame){.f = *frame};
@@ -276,8 +273,8 @@ static int give(struct restore_fill *f, const struct image_frame *frame, struct 
 		g->last = (end[-1].address + end[-1].bytes - 1) / HUGE_PAGE;
 	}
 	int r = answer(f, err);
-	pthread_cond_signal(&f->work);
-	pthread_mutex_unlock(&f->lock);
+	pthread_cond_signal(&f->crew.work);
+	pthread_mutex_unlock(&f->crew.lock);
 	return r;
 }
 
@@ -350,9 +347,7 @@ static int begin(struct restore_engine *e, struct pidspace_error *err)
 
 	if (!f)
 		return error_sys(err, -ENOMEM, "cannot restore memory");
-	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->work, NULL);
-	pthread_cond_init(&f->done, NULL);
+	crew_init(&f->crew);
 	f->e = e;
 	f->uffd = -1;
 	f->huge_everywhere = huge_pages_everywhere();
@@ -383,7 +378,7 @@ int restore_fill(struct restore_engine *e, struct restored *p, const struct imag
 	if (p && !f->asked)
 		watch(f, p);
 	start_threads(f);
-	if (f->pool.n)
+	if (f->crew.pool.n)
 		return give(f, frame, err);
 	if (!f->own && !(f->own = image_lens_on(e->o->image)))
 		return error_sys(err, -ENOMEM, "cannot read the image");
@@ -396,11 +391,11 @@ int restore_fill_finish(struct restore_engine *e, struct pidspace_error *err)
 
 	if (!f)
 		return 0;
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->crew.lock);
 	while (f->given != f->finished)
-		pthread_cond_wait(&f->done, &f->lock);
+		pthread_cond_wait(&f->crew.done, &f->crew.lock);
 	int r = answer(f, err);
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->crew.lock);
 	fd_closep(&f->uffd);
 	f->asked = false;
 	f->watched.n = 0;
@@ -413,17 +408,10 @@ void restore_fill_free(struct restore_engine *e)
 
 	if (!f)
 		return;
-	pthread_mutex_lock(&f->lock);
-	f->stop = true;
-	pthread_cond_broadcast(&f->work);
-	pthread_mutex_unlock(&f->lock);
-	pool_join(&f->pool);
+	crew_dismiss(&f->crew);
 	fd_closep(&f->uffd);
 	vec_free(&f->watched);
 	image_lens_free(f->own);
-	pthread_cond_destroy(&f->work);
-	pthread_cond_destroy(&f->done);
-	pthread_mutex_destroy(&f->lock);
 	free(f);
 	e->fill = NULL;
 }

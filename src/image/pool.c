@@ -35,3 +35,23 @@ void pool_join(struct pool *p)
 	while (p->n)
 		pthread_join(p->thread[--p->n], NULL);
 }
+
+void crew_init(struct crew *c)
+{
+	*c = (struct crew){};
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->work, NULL);
+	pthread_cond_init(&c->done, NULL);
+}
+
+void crew_dismiss(struct crew *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->stop = true;
+	pthread_cond_broadcast(&c->work);
+	pthread_mutex_unlock(&c->lock);
+	pool_join(&c->pool);
+	pthread_cond_destroy(&c->work);
+	pthread_cond_destroy(&c->done);
+	pthread_mutex_destroy(&c->lock);
+}

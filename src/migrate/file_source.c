@@ -29,10 +29,7 @@ struct slot {
 struct file_source {
 	struct page_source base;
 	const struct image_index *index;
-	struct pool pool;
-	pthread_mutex_t lock;
-	pthread_cond_t work, ready;
-	bool stop;
+	struct crew crew;  /* done: a slot has changed */
 	uint64_t clock; /* counts what is expected */
 	struct slot slot[SLOTS];
 };
@@ -62,29 +59,29 @@ static struct slot *with_number(struct file_source *f, size_t number)
 static void read_into(struct file_source *f, struct slot *s)
 {
 	s->state = SLOT_READING;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->crew.lock);
 	if (!s->lens)
 		s->lens = image_lens_new(f->index);
 	s->status = s->lens ? image_lens_read(s->lens, s->number, &s->frame, &s->error)
 			    : error_sys(&s->error, -ENOMEM, "cannot read the image");
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->crew.lock);
 	s->state = SLOT_READY;
-	pthread_cond_broadcast(&f->ready);
+	pthread_cond_broadcast(&f->crew.done);
 }
 
 static void *work(void *arg)
 {
 	struct file_source *f = arg;
 
-	pthread_mutex_lock(&f->lock);
-	while (!f->stop) {
+	pthread_mutex_lock(&f->crew.lock);
+	while (!f->crew.stop) {
 		struct slot *s = in_state(f, SLOT_WANTED);
 		if (s)
 			read_into(f, s);
 		else
-			pthread_cond_wait(&f->work, &f->lock);
+			pthread_cond_wait(&f->crew.work, &f->crew.lock);
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->crew.lock);
 	return NULL;
 }
 
@@ -93,7 +90,7 @@ static int begin(struct page_source *s, struct pidspace_error *err)
 {
 	struct file_source *f = of(s);
 
-	for (unsigned i = 0; i < WORKERS && pool_start(&f->pool, work, f) == 0; i++)
+	for (unsigned i = 0; i < WORKERS && pool_start(&f->crew.pool, work, f) == 0; i++)
 		;
 	return 0;
 }
@@ -102,20 +99,20 @@ static int fetch(struct page_source *s, size_t number, struct image_frame *ret, 
 {
 	struct file_source *f = of(s);
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->crew.lock);
 	struct slot *slot = with_number(f, number);
 	if (!slot) {
 		/* What was only expected gives way. */
 		while (!(slot = in_state(f, SLOT_FREE)) && !(slot = in_state(f, SLOT_WANTED)) &&
 		       !(slot = in_state(f, SLOT_READY)))
-			pthread_cond_wait(&f->ready, &f->lock);
+			pthread_cond_wait(&f->crew.done, &f->crew.lock);
 		slot->number = number;
 		slot->state = SLOT_WANTED;
 	}
 	if (slot->state == SLOT_WANTED)
 		read_into(f, slot);
 	while (slot->state == SLOT_READING)
-		pthread_cond_wait(&f->ready, &f->lock);
+		pthread_cond_wait(&f->crew.done, &f->crew.lock);
 	int r = slot->status;
 	if (r < 0) {
 		slot->state = SLOT_FREE;
@@ -126,7 +123,7 @@ static int fetch(struct page_source *s, size_t number, struct image_frame *ret, 
 	*ret = slot->frame;
 	if (r < 0 && err)
 		*err = slot->error;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->crew.lock);
 	return r;
 }
 
@@ -134,13 +131,13 @@ static void release(struct page_source *s, size_t number)
 {
 	struct file_source *f = of(s);
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->crew.lock);
 	struct slot *slot = with_number(f, number);
 	if (slot && --slot->holders == 0) {
 		slot->state = SLOT_FREE;
-		pthread_cond_broadcast(&f->ready);
+		pthread_cond_broadcast(&f->crew.done);
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->crew.lock);
 }
 
 /* Room to work ahead: a free slot, or one whose turn never came (its process has ended). */
@@ -161,19 +158,19 @@ static void expect(struct page_source *s, size_t number)
 {
 	struct file_source *f = of(s);
 
-	if (!f->pool.n)
+	if (!f->crew.pool.n)
 		return;
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->crew.lock);
 	f->clock++;
 	struct slot *slot = with_number(f, number);
 	if (!slot && (slot = room(f))) {
 		slot->number = number;
 		slot->state = SLOT_WANTED;
-		pthread_cond_signal(&f->work);
+		pthread_cond_signal(&f->crew.work);
 	}
 	if (slot)
 		slot->asked = f->clock;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->crew.lock);
 }
 
 struct page_source *file_source_new(const struct image_index *index)
@@ -185,9 +182,7 @@ struct page_source *file_source_new(const struct image_index *index)
 		return NULL;
 	f->base.ops = &ops;
 	f->index = index;
-	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->work, NULL);
-	pthread_cond_init(&f->ready, NULL);
+	crew_init(&f->crew);
 	return &f->base;
 }
 
@@ -197,15 +192,8 @@ void file_source_free(struct page_source *s)
 
 	if (!f)
 		return;
-	pthread_mutex_lock(&f->lock);
-	f->stop = true;
-	pthread_cond_broadcast(&f->work);
-	pthread_mutex_unlock(&f->lock);
-	pool_join(&f->pool);
+	crew_dismiss(&f->crew);
 	for (unsigned i = 0; i < SLOTS; i++)
 		image_lens_free(f->slot[i].lens);
-	pthread_cond_destroy(&f->work);
-	pthread_cond_destroy(&f->ready);
-	pthread_mutex_destroy(&f->lock);
 	free(f);
 }
