@@ -1,5 +1,7 @@
 /* Three processes with four threads each, all in calls that wait. Each counts how often its call came back
  * as it was asked to, in a file that the runner reads; any other answer, EINTR above all, is noted there.
+ * With MIB each process has so much memory of its own, of which its threads look at a page between two calls.
+ * usage: counters FILE [MIB]
  *
  *	init ── 3 × (nanosleep, poll, epoll_wait, futex or a read, in 4 threads)
  */
@@ -22,6 +24,7 @@
 
 #define PROCESSES 3
 #define THREADS 4
+#define PAGE_WORDS 512
 #define WAIT_NS 10000000 /* so that all of them take next to no processor time */
 
 /* run reads this layout. */
@@ -39,6 +42,36 @@ struct job {
 	int fd;
 	uint32_t word;
 };
+
+static uint64_t *ballast;
+static size_t ballast_words;
+
+static uint64_t should_be(size_t i)
+{
+	return (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static bool take_ballast(size_t bytes)
+{
+	ballast_words = bytes / sizeof *ballast;
+	if (ballast_words)
+		ballast = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (size_t i = 0; i < ballast_words && ballast != MAP_FAILED; i++)
+		ballast[i] = should_be(i);
+	return ballast != MAP_FAILED;
+}
+
+/* Another page each time, all over it. */
+static bool ballast_is_right(uint64_t turn)
+{
+	if (!ballast_words)
+		return true;
+	size_t from = turn * 40503 % (ballast_words / PAGE_WORDS) * PAGE_WORDS;
+	for (size_t i = from; i < from + PAGE_WORDS; i++)
+		if (ballast[i] != should_be(i))
+			return false;
+	return true;
+}
 
 static int64_t now(void)
 {
@@ -110,7 +143,12 @@ static void *count(void *arg)
 		int64_t began = now();
 		bool interrupted = false;
 
-		if (!wait_once(j, &interrupted, &wrong)) {
+		bool right = wait_once(j, &interrupted, &wrong);
+		if (right && !ballast_is_right(j->c->count)) {
+			right = false;
+			wrong = -EFAULT;
+		}
+		if (!right) {
 			j->c->wrong = wrong ? wrong : -1;
 			for (;;)
 				pause();
@@ -124,11 +162,13 @@ static void *count(void *arg)
 	return NULL;
 }
 
-static void process(struct counter *c, int n)
+static void process(struct counter *c, int n, size_t bytes)
 {
 	static struct job job[THREADS];
 	pthread_t t;
 
+	if (!take_ballast(bytes))
+		exit(2);
 	for (int i = 0; i < THREADS; i++) {
 		job[i] = (struct job){.c = c + i, .kind = (n * THREADS + i) % 5, .fd = -1};
 		if (i && pthread_create(&t, NULL, count, &job[i]) != 0)
@@ -140,7 +180,8 @@ static void process(struct counter *c, int n)
 
 int main(int argc, char **argv)
 {
-	int fd = argc == 2 ? open(argv[1], O_RDWR | O_CREAT | O_TRUNC, 0644) : -1;
+	size_t bytes = argc == 3 ? strtoul(argv[2], NULL, 10) << 20 : 0;
+	int fd = argc >= 2 ? open(argv[1], O_RDWR | O_CREAT | O_TRUNC, 0644) : -1;
 	size_t size = PROCESSES * THREADS * sizeof(struct counter);
 	struct counter *c;
 
@@ -151,7 +192,7 @@ int main(int argc, char **argv)
 		return 1;
 	for (int n = 0; n < PROCESSES; n++)
 		if (fork() == 0)
-			process(c + (size_t)n * THREADS, n);
+			process(c + (size_t)n * THREADS, n, bytes);
 	for (;;)
 		if (wait(NULL) > 0)
 			return 4; /* none of them ever ends */
