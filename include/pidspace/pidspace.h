@@ -212,9 +212,15 @@ struct pidspace_checkpoint {
 	const char *const *external; /* NULL-terminated keys: "PATH", "pipe:[INO]" or "PID:FD"; NULL: none */
 	pidspace_progress_fn *progress;
 	void *progress_arg;
+	bool no_sync;               /* do not wait until the image is on its disk */
+	/* Called when a regular file holds the whole image (on its disk, unless no_sync), before the container ends: the
+	 * moment to give it its name. Negative with err set: the container runs on and that is the answer; NULL: it ends. */
+	int (*written)(void *arg, struct pidspace_error *err);
+	void *written_arg;
 };
 /* Writes the container to an image. Afterwards it is gone, unless left running. On failure it runs
- * on. -ENOTSUP E_REFUSED: see *ret_refusals (NULL allowed; free()). */
+ * on. -ENOTSUP E_REFUSED: see *ret_refusals (NULL allowed; free()). -EPIPE E_MONITOR: the monitor died; if
+ * written had agreed before, the container may have ended, so keep the image. */
 PIDSPACE_API int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
 				     struct pidspace_refusal **ret_refusals, size_t *ret_n,
 				     struct pidspace_stats *ret_stats, struct pidspace_error *err);

@@ -24,7 +24,7 @@ int freeze_kill(struct frozen *f, struct pidspace_error *err);
 struct checkpoint_options {
 	const struct space *space;
 	int image_fd;
-	enum image_compress compress;
+	struct image_options image; /* how it is written */
 	bool leave_running;
 	bool check_only;         /* image_fd unused: fills refusals and lets the tree run on */
 	struct frozen *frozen;   /* of a paused container, borrowed: used instead of freezing, stays frozen
@@ -40,6 +40,10 @@ struct checkpoint_options {
 	 * on: the caller lets it go. Not called after a failure. NULL: the caller does so afterwards. */
 	void (*let_go)(void *arg);
 	void *let_go_arg;
+	/* Called when the image is whole (and on its disk, if that was asked for), before anything is killed: the caller
+	 * publishes it here; a negative answer is a failure like any other. NULL: nothing to do. */
+	int (*written)(void *arg, struct pidspace_error *err);
+	void *written_arg;
 };
 /* Saves. After success without leave_running the tree has been killed (init is a zombie, its status
  * SIGKILL). On any failure the tree runs on untouched (stays frozen when it was paused). *ret_refusals

@@ -12,7 +12,7 @@ struct page_range { /* bytes, whole pages */
 typedef VEC(struct page_range) page_ranges; /* sorted, disjoint */
 
 struct earlier {
-	struct image_writer *out; /* the stream they are in, made by image_writer_new_early(); borrowed */
+	struct image_writer *out; /* the stream they are in, opened for early pages; borrowed */
 	void *arg;
 	/* The pages of process pid, whose pagemap this is, that hold what was copied last. *ret_id is the id of
 	 * these early pages; 0: nothing is known of its memory, and all is to be copied. Whatever cannot be proved

@@ -316,7 +316,7 @@ static int save_stopped(struct job *j, struct pidspace_error *err)
 	if (j->o->earlier)
 		j->s.out = j->o->earlier->out;
 	else if (!j->o->check_only)
-		r = image_writer_new(&j->s.out, j->o->image_fd, j->o->compress, err);
+		r = image_writer_open(&j->s.out, j->o->image_fd, &j->o->image, err);
 	j->s.hold = true;
 	if (r == 0)
 		r = collect(j, err);
@@ -362,7 +362,7 @@ static int finish(struct job *j, struct pidspace_error *err)
 	stats_enter(j->st, PHASE_COMMIT);
 	int r = image_commit(j->s.out, err);
 	j->st->image_bytes = image_bytes_written(j->s.out);
-	return r;
+	return r == 0 && j->o->written ? j->o->written(j->o->written_arg, err) : r;
 }
 
 int checkpoint_run(const struct checkpoint_options *o, struct refusal **ret_refusals,

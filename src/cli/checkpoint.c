@@ -9,7 +9,7 @@
 #include "refusals.h"
 #include "stats.h"
 
-enum { IMAGE = CLI_LONG, LEAVE_RUNNING, COMPRESS, EXTERNAL, STATS, MAX_ROUNDS };
+enum { IMAGE = CLI_LONG, LEAVE_RUNNING, COMPRESS, EXTERNAL, STATS, MAX_ROUNDS, NO_SYNC };
 
 static const struct cli_option options[] = {
 	{IMAGE, "image", "FILE", "where to (- is standard output)"},
@@ -17,6 +17,7 @@ static const struct cli_option options[] = {
 	{MAX_ROUNDS, "max-rounds", "N", "copy memory in up to N rounds before it stops (8 with\n"
 					"                            --leave-running to a file, else 0)"},
 	{COMPRESS, "compress", "HOW", "none, lz4 or zstd (none)"},
+	{NO_SYNC, "no-sync", NULL, "do not wait until the image is on its disk"},
 	{EXTERNAL, "external", "KEY", "a PATH, pipe:[INO], socket:[INO] or PID:FD that restore connects\n"
 				      "                            (again for more)"},
 	{STATS, "stats", NULL, "how long each phase took, to standard error"},
@@ -46,6 +47,18 @@ static int parse_rounds(struct cli *c, const char *text)
 	return n ? (int)n : -1;
 }
 
+struct naming {
+	struct image_file *file;
+	bool sync;
+};
+
+static int name_image(void *arg, struct pidspace_error *err)
+{
+	const struct naming *n = arg;
+
+	return image_file_name(n->file, n->sync, err);
+}
+
 static int checkpoint(struct cli *c, int argc, char **argv)
 {
 	struct pidspace_checkpoint o = {0};
@@ -54,6 +67,7 @@ static int checkpoint(struct cli *c, int argc, char **argv)
 	struct pidspace_stats stats = {0};
 	struct pidspace_error err = {0};
 	struct image_file file;
+	struct naming naming = {.file = &file};
 	struct progress progress;
 	const char *path = NULL;
 	bool want_stats = false, json = false;
@@ -66,6 +80,7 @@ static int checkpoint(struct cli *c, int argc, char **argv)
 		case LEAVE_RUNNING: o.leave_running = true; break;
 		case MAX_ROUNDS: o.max_rounds = parse_rounds(c, optarg); break;
 		case COMPRESS: o.compress = parse_compress(c, optarg); break;
+		case NO_SYNC: o.no_sync = true; break;
 		case EXTERNAL: cli_strings_add(&external, optarg); break;
 		case STATS: want_stats = true; break;
 		case 'f': json = cli_format(c, optarg); break;
@@ -84,9 +99,12 @@ static int checkpoint(struct cli *c, int argc, char **argv)
 	o.external = cli_strings_list(&external);
 	o.progress = progress_show;
 	o.progress_arg = &progress;
+	naming.sync = !o.no_sync;
+	o.written = file.partial ? name_image : NULL;
+	o.written_arg = &naming;
 	r = pidspace_checkpoint(c->registry, &o, &refusals, &n, &stats, &err);
 	progress_done(&progress);
-	status = image_file_finish(&file, r >= 0);
+	status = image_file_finish(&file);
 	if (r < 0) {
 		status = cli_fail(&err);
 		refusals_print(stderr, refusals, n);

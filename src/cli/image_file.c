@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,29 +15,13 @@ static int cannot(const char *what, const char *path)
 	return cli_error("E_IMAGE_FILE", "cannot %s '%s': %s", what, path, strerror(errno));
 }
 
-static bool is_whole(int fd)
-{
-	struct pidspace_image *image = NULL;
-	bool whole = pidspace_image_open(&image, fd, true, NULL) >= 0;
-
-	pidspace_image_close(image);
-	return whole;
-}
-
-/* Takes over fd, an opened FILE.partial. What an interrupted command left there is overwritten,
- * unless it is a complete image: then it may be all that is left of a container. */
+/* Takes over fd, an opened FILE.partial. What an interrupted command left there is overwritten: a container
+ * ends only after its image has got its name. */
 static int claim(struct image_file *f, int fd)
 {
-	struct stat st;
-
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		close(fd);
 		return cli_error("E_IMAGE_FILE", "'%s' is being written by another command", f->partial);
-	}
-	if (fstat(fd, &st) == 0 && st.st_size > 0 && is_whole(fd)) {
-		close(fd);
-		return cli_error("E_IMAGE_FILE", "'%s' is the complete image of an interrupted "
-				 "checkpoint: rename or remove it first", f->partial);
 	}
 	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0) {
 		close(fd);
@@ -79,17 +64,50 @@ int image_file_create(struct image_file *ret, const char *path)
 	return 0;
 }
 
-int image_file_finish(struct image_file *f, bool keep)
+/* Of a directory that its user may write and not read the file brings along what there is (fsync(2)). */
+static int sync_name(const struct image_file *f)
+{
+	char *copy = cli_strdup(f->path);
+	int dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fsync(dir < 0 && errno == EACCES ? f->fd : dir) < 0 ? -errno : 0;
+
+	if (dir >= 0)
+		close(dir);
+	free(copy);
+	/* Some file systems cannot do it, and keep directories safe by themselves (fsync(2)). */
+	return r == -EINVAL ? 0 : r;
+}
+
+static int not_named(struct pidspace_error *err, const struct image_file *f, const char *what, int status)
+{
+	err->status = status;
+	snprintf(err->code, sizeof err->code, "E_IMAGE_FILE");
+	snprintf(err->message, sizeof err->message, "the image is complete but cannot be %s '%s': %s; the container runs "
+		 "on", what, f->path, strerror(-status));
+	return status;
+}
+
+int image_file_name(struct image_file *f, bool sync, struct pidspace_error *err)
+{
+	if (rename(f->partial, f->path) < 0)
+		return not_named(err, f, "given its name", -errno);
+	int r = sync ? sync_name(f) : 0;
+	if (r < 0) {
+		unlink(f->path);
+		return not_named(err, f, "kept in the directory of", r);
+	}
+	f->named = true;
+	return 0;
+}
+
+int image_file_finish(struct image_file *f)
 {
 	int status = 0;
 
-	if (f->partial && !keep)
+	if (f->partial && !f->named)
 		unlink(f->partial);
-	else if (f->partial && rename(f->partial, f->path) < 0)
-		status = cli_error("E_IMAGE_FILE", "the image is complete in '%s' but cannot be "
-				   "renamed to '%s': %s", f->partial, f->path, strerror(errno));
-	/* A full disk may tell only now (close(2), NFS). */
-	if (f->fd > 2 && close(f->fd) < 0 && keep && !status)
+	/* A full disk may tell only now, when nothing was synced before (close(2), NFS). */
+	if (f->fd > 2 && close(f->fd) < 0 && (f->named || !f->partial))
 		status = cannot("write", f->path ? f->path : "the image");
 	free(f->partial);
 	free(f->path);

@@ -202,6 +202,28 @@ int control_done(int sock, int r, const struct pidspace_error *err)
 	return control_reply(sock, &reply, NULL, 0);
 }
 
+int control_confirm(int sock, struct pidspace_error *err)
+{
+	struct control_reply q = {.type = CONTROL_WRITTEN}, a;
+	int fds[1], r = control_reply(sock, &q, NULL, 0);
+	size_t n;
+
+	if (r == 0 && fd_recv_fds(sock, &a, sizeof a, fds, 0, &n) == sizeof a && a.type == CONTROL_DONE) {
+		if (a.error.status < 0 && err)
+			*err = a.error;
+		return a.error.status;
+	}
+	return error_set(err, -ECANCELED, "E_CANCELED", "whoever asked for it has gone; the container runs on");
+}
+
+static void answer_written(int sock, struct control_answer *a)
+{
+	struct pidspace_error err = {0};
+	int r = a->written ? a->written(a->written_arg, &err) : 0;
+
+	a->confirmed = control_done(sock, r, &err) == 0 && r >= 0;
+}
+
 static void tell_progress(const struct control_answer *a, const struct control_reply *r)
 {
 	struct pidspace_progress now = {.phase = r->phase, .bytes = r->bytes, .total = r->total,
@@ -249,6 +271,8 @@ int control_answer(int sock, struct control_answer *a, struct control_reply *ret
 		tell_progress(a, &r);
 	else if (r.type == CONTROL_REFUSAL)
 		return keep_refusal(a, &r.refusal);
+	else if (r.type == CONTROL_WRITTEN)
+		answer_written(sock, a);
 	else if (r.type == CONTROL_DONE) {
 		a->done = r;
 		return 1;

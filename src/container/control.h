@@ -8,7 +8,7 @@
 #include <pidspace/pidspace.h>
 
 #define CONTROL_MAGIC 0x70737031u
-#define CONTROL_VERSION 3
+#define CONTROL_VERSION 4
 
 enum control_type {
 	CONTROL_EXEC = 1,   /* strings: argv, env, cwd ("" none); fds: stdin, stdout, stderr unless detached */
@@ -21,6 +21,7 @@ enum control_type {
 
 	CONTROL_PROGRESS = 64,
 	CONTROL_REFUSAL,
+	CONTROL_WRITTEN,    /* of CHECKPOINT: the image is whole; the asking side answers DONE, only then it ends */
 	CONTROL_STARTED,    /* of EXEC: pid; fds: pidfd and, with a terminal, the pty master */
 	CONTROL_DONE,       /* error.status tells success or failure */
 };
@@ -33,6 +34,8 @@ struct control_request {
 	uint32_t max_rounds; /* of CHECKPOINT */
 	bool detach, terminal, leave_running;
 	bool always_rounds;  /* also where there is little to gain */
+	bool sync;           /* the image goes to its disk */
+	bool confirm;        /* WRITTEN is to be said */
 	uint16_t rows, cols; /* of the terminal */
 };
 
@@ -82,10 +85,16 @@ int control_reply(int sock, struct control_reply *r, const int *fds, size_t n_fd
 /* DONE with r as the outcome; err says more when r < 0. */
 int control_done(int sock, int r, const struct pidspace_error *err);
 
+/* WRITTEN, and what the asking side says to it: 0 or its error. -ECANCELED: it is gone. */
+int control_confirm(int sock, struct pidspace_error *err);
+
 /* What the asking side collects. */
 struct control_answer {
 	pidspace_progress_fn *progress;
 	void *progress_arg;
+	int (*written)(void *arg, struct pidspace_error *err); /* answers WRITTEN */
+	void *written_arg;
+	bool confirmed;   /* ... and has agreed */
 	struct pidspace_refusal *refusals;
 	size_t n_refusals, cap_refusals;
 	struct control_reply done;

@@ -195,6 +195,19 @@ static void let_go(void *arg)
 	m->frozen = NULL;
 }
 
+/* The image gets its name before the container ends: whatever happens in between, one of them is there. */
+static int confirm_with(void *arg, struct pidspace_error *err)
+{
+	const struct client *c = arg;
+
+	return control_confirm(c->fd, err);
+}
+
+static struct image_options image_options(const struct control_message *q)
+{
+	return (struct image_options){.compress = (enum image_compress)q->head.compress, .sync = q->head.sync};
+}
+
 /* The clocks of a running tree move on, so it is stopped before they are read: a restored tree must
  * never see time go back. */
 static int save_stopped(struct monitor *m, const struct control_message *q, struct client *c,
@@ -204,10 +217,11 @@ static int save_stopped(struct monitor *m, const struct control_message *q, stru
 	bool check = q->head.type == CONTROL_CHECK;
 	_cleanup_free_ void *body = NULL;
 	struct audience a = {.fd = c->fd};
+	bool confirm = !check && q->head.confirm;
 	struct checkpoint_options o = {
 		.space = &m->pids.space,
 		.image_fd = check ? -1 : q->fds[0],
-		.compress = (enum image_compress)q->head.compress,
+		.image = image_options(q),
 		.leave_running = q->head.leave_running,
 		.check_only = check,
 		.frozen = m->frozen,
@@ -218,6 +232,8 @@ static int save_stopped(struct monitor *m, const struct control_message *q, stru
 		.earlier = rounds ? rounds_earlier(rounds) : NULL,
 		.let_go = was_paused ? NULL : let_go,
 		.let_go_arg = m,
+		.written = confirm ? confirm_with : NULL,
+		.written_arg = c,
 	};
 	int r = describe_container(&m->entry->record, &m->pids.space, &body, &o.container_len, err);
 
@@ -233,7 +249,7 @@ static int copy_ahead(struct monitor *m, const struct control_message *q, struct
 	const struct rounds_options o = {
 		.space = &m->pids.space,
 		.image_fd = q->n_fds ? q->fds[0] : -1,
-		.compress = (enum image_compress)q->head.compress,
+		.image = image_options(q),
 		.max_rounds = q->head.max_rounds,
 		.always = q->head.always_rounds,
 		.stats = st,

@@ -8,6 +8,7 @@
 
 #define DEFAULT_ROUNDS 8
 #define DIED "the container's monitor died in the middle of it; the container runs on"
+#define DIED_LATE "the container's monitor died while it ended the container; the image is whole"
 
 int pidspace_check(struct pidspace *p, const char *name, struct pidspace_refusal **ret,
 		   size_t *ret_n, struct pidspace_error *err)
@@ -23,15 +24,20 @@ int pidspace_check(struct pidspace *p, const char *name, struct pidspace_refusal
 	return r;
 }
 
-/* Rounds shorten the time in which a tree stands still, and lengthen the whole. */
-static uint32_t rounds_wanted(const struct pidspace_checkpoint *o)
+static bool is_regular(int fd)
 {
 	struct stat st;
 
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Rounds shorten the time in which a tree stands still, and lengthen the whole. */
+static uint32_t rounds_wanted(const struct pidspace_checkpoint *o)
+{
 	if (o->max_rounds)
 		return o->max_rounds > 0 ? (uint32_t)o->max_rounds : 0;
 	/* Whoever reads a pipe has to keep all early pages until the end. */
-	return o->leave_running && fstat(o->image_fd, &st) == 0 && S_ISREG(st.st_mode) ? DEFAULT_ROUNDS : 0;
+	return o->leave_running && is_regular(o->image_fd) ? DEFAULT_ROUNDS : 0;
 }
 
 int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
@@ -40,8 +46,10 @@ int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
 {
 	struct control_request q = {.type = CONTROL_CHECKPOINT, .compress = (uint32_t)o->compress,
 				    .leave_running = o->leave_running, .max_rounds = rounds_wanted(o),
-				    .always_rounds = o->max_rounds > 0};
-	struct control_answer a = {.progress = o->progress, .progress_arg = o->progress_arg};
+				    .always_rounds = o->max_rounds > 0, .sync = !o->no_sync,
+				    .confirm = o->written && is_regular(o->image_fd)};
+	struct control_answer a = {.progress = o->progress, .progress_arg = o->progress_arg,
+				   .written = o->written, .written_arg = o->written_arg};
 	_cleanup_close_ int sock = -1;
 	int r = reach_monitor(p, o->name, &sock, err);
 
@@ -55,6 +63,8 @@ int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
 	if (r < 0)
 		return error_sys(err, r, "cannot ask the monitor of container %s", o->name);
 	r = control_converse(sock, &a, DIED, err);
+	if (r == -EPIPE && a.confirmed)
+		error_set(err, r, "E_MONITOR", DIED_LATE);
 	control_take_refusals(&a, ret_refusals, ret_n);
 	if (r >= 0 && ret_stats)
 		*ret_stats = a.done.stats;

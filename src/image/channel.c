@@ -166,7 +166,18 @@ int channel_write(struct channel *c, struct iovec *iov, size_t n)
 				;
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return r;
+	return r == 0 && c->sync ? write_behind(&c->behind, c->base + c->pos) : r;
+}
+
+void channel_sync_behind(struct channel *c)
+{
+	c->sync = c->regular;
+	c->behind = (struct write_behind){.fd = c->fd, .begun = c->base, .awaited = c->base};
+}
+
+int channel_sync(struct channel *c)
+{
+	return c->sync ? write_behind_end(&c->behind) : 0;
 }
 
 static ssize_t read_some(struct channel *c, void *buf, size_t n)

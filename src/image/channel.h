@@ -8,10 +8,14 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "image/write_behind.h"
+
 struct channel {
 	int fd;
 	bool regular, socket;
 	bool no_nowait;   /* RWF_NOWAIT is not to be had here */
+	bool sync;        /* writing (regular): bytes go to the disk at once */
+	struct write_behind behind;
 	int cancel;       /* eventfd, owned; readable: whoever waits gives up with -ECANCELED. -1: none */
 	uint64_t base;    /* offset in the file (regular) of the stream's first byte */
 	uint64_t pos;     /* bytes of the stream that have passed */
@@ -29,6 +33,11 @@ void channel_cancel(struct channel *c);
 /* Writes everything; consumes iov. Neither SIGPIPE nor SIGXFSZ is left behind: -EPIPE, -EFBIG.
  * Any other -errno of writev(2) as well. */
 int channel_write(struct channel *c, struct iovec *iov, size_t n);
+
+/* Of a regular file: what is written from now on goes to its disk at once, and channel_sync() waits until all of
+ * it is there: -errno of fdatasync(2). Elsewhere neither does anything. */
+void channel_sync_behind(struct channel *c);
+int channel_sync(struct channel *c);
 
 /* Reads n bytes, or what is there before the end; or -errno. */
 ssize_t channel_read(struct channel *c, void *buf, size_t n);

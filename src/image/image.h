@@ -21,7 +21,14 @@ struct image_reader;
 
 /* --- writing --- */
 
+struct image_options {
+	enum image_compress compress;
+	bool early; /* image_write_early_pages() may be called */
+	bool sync;  /* a regular file is on its disk when image_commit() returns */
+};
 /* Starts a stream on fd (borrowed; file, pipe or socket). Writes magic and header. */
+int image_writer_open(struct image_writer **ret, int fd, const struct image_options *o, struct pidspace_error *err);
+/* The same without further options. */
 int image_writer_new(struct image_writer **ret, int fd, enum image_compress c, struct pidspace_error *err);
 
 /* One metadata frame. */
@@ -48,15 +55,14 @@ int image_write_pages(struct image_writer *w, uint32_t space_id, uint32_t phase,
  * of a tracked memory `id` (not 0; an address space gets its own id later) read in round `round`, runs and
  * frames of a round by rising address. They count for nothing until image_write_earlier() says that the
  * latest copies of these runs (at most IMAGE_BLOCK in all) are what the address space holds there. The writer
- * must have been made by image_writer_new_early(). */
-int image_writer_new_early(struct image_writer **ret, int fd, enum image_compress c,
-			   struct pidspace_error *err);
+ * must have been opened for it. */
 int image_write_early_pages(struct image_writer *w, uint32_t id, uint32_t round, void *buffer,
 			    const struct image_run *runs, size_t n_runs, struct pidspace_error *err);
 int image_write_earlier(struct image_writer *w, uint32_t space_id, uint32_t phase, uint32_t id,
 			const struct image_run *runs, size_t n_runs, struct pidspace_error *err);
 
-/* Ends the stream: waits for workers, writes COMMIT (and INDEX when fd is a regular file). */
+/* Ends the stream: waits for workers, writes COMMIT (and INDEX when fd is a regular file), and for the disk if
+ * that was asked for. Without success the stream counts for nothing. */
 int image_commit(struct image_writer *w, struct pidspace_error *err);
 uint64_t image_bytes_written(const struct image_writer *w);
 void image_writer_free(struct image_writer *w); /* without commit: the stream stays invalid */

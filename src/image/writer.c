@@ -252,8 +252,7 @@ static void start_threads(struct image_writer *w)
 
 /* --- callers --- */
 
-static int writer_new(struct image_writer **ret, int fd, enum image_compress c, uint64_t more_features,
-		      struct pidspace_error *err)
+int image_writer_open(struct image_writer **ret, int fd, const struct image_options *o, struct pidspace_error *err)
 {
 	static const uint64_t features[] = {0, FORMAT_FEATURE_LZ4, FORMAT_FEATURE_ZSTD};
 	struct image_writer *w = calloc(1, sizeof *w);
@@ -266,7 +265,7 @@ static int writer_new(struct image_writer **ret, int fd, enum image_compress c, 
 	pthread_cond_init(&w->ready, NULL);
 	pthread_cond_init(&w->done, NULL);
 	crc32c_init(&w->crc);
-	w->compress = c;
+	w->compress = o->compress;
 	w->n_slots = (pool_cpus() < POOL_MAX - 1 ? pool_cpus() : POOL_MAX - 1) + 4;
 	for (unsigned i = 0; i < w->n_slots; i++)
 		w->free_slot[w->n_free++] = &w->slot[i];
@@ -276,7 +275,9 @@ static int writer_new(struct image_writer **ret, int fd, enum image_compress c, 
 		image_writer_free(w);
 		return error_sys(err, r < 0 ? r : -ENOMEM, "write an image");
 	}
-	format_start(w->stage, &w->crc, features[c] | more_features);
+	if (o->sync)
+		channel_sync_behind(&w->out);
+	format_start(w->stage, &w->crc, features[o->compress] | (o->early ? FORMAT_FEATURE_EARLY : 0));
 	w->stage_len = FORMAT_START_LEN;
 	flush_stage(w); /* a descriptor that cannot be written shows before anything is stopped */
 	r = answer(w, err);
@@ -290,12 +291,7 @@ static int writer_new(struct image_writer **ret, int fd, enum image_compress c, 
 
 int image_writer_new(struct image_writer **ret, int fd, enum image_compress c, struct pidspace_error *err)
 {
-	return writer_new(ret, fd, c, 0, err);
-}
-
-int image_writer_new_early(struct image_writer **ret, int fd, enum image_compress c, struct pidspace_error *err)
-{
-	return writer_new(ret, fd, c, FORMAT_FEATURE_EARLY, err);
+	return image_writer_open(ret, fd, &(struct image_options){.compress = c}, err);
 }
 
 static void wait_idle(struct image_writer *w)
@@ -555,6 +551,16 @@ static void put_index(struct image_writer *w)
 	free(body);
 }
 
+/* Idle. */
+static void sync_all(struct image_writer *w)
+{
+	int r = w->error.status ? 0 : channel_sync(&w->out);
+
+	if (r < 0)
+		error_set(&w->error, r, "E_IMAGE_WRITE", "the image cannot be brought to its disk: %s%s", strerror(-r),
+			  write_advice(r));
+}
+
 int image_commit(struct image_writer *w, struct pidspace_error *err)
 {
 	uint8_t body[FORMAT_COMMIT_LEN];
@@ -573,6 +579,7 @@ int image_commit(struct image_writer *w, struct pidspace_error *err)
 		if (w->out.regular)
 			put_index(w);
 		flush_stage(w);
+		sync_all(w);
 		w->committed = true;
 		r = answer(w, err);
 	}

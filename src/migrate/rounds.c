@@ -314,8 +314,10 @@ int rounds_run(struct rounds **ret, const struct rounds_options *o, struct pidsp
 	const char *why = e == 0 ? pointless(r) : NULL;
 	if (why)
 		snprintf(o->stats->no_rounds, sizeof o->stats->no_rounds, "%s", why);
+	struct image_options image = o->image;
+	image.early = true;
 	if (e == 0 && !why)
-		e = image_writer_new_early(&r->out, o->image_fd, o->compress, err);
+		e = image_writer_open(&r->out, o->image_fd, &image, err);
 	if (e == 0 && !why) {
 		r->earlier.out = r->out;
 		e = all_rounds(r, err);

@@ -15,7 +15,7 @@ struct rounds;
 struct rounds_options {
 	const struct space *space;
 	int image_fd;                 /* begins here: nothing has been written to it */
-	enum image_compress compress;
+	struct image_options image;   /* how it is written */
 	unsigned max_rounds;          /* not 0 */
 	bool always;                  /* also where there is nothing to gain */
 	struct engine_stats *stats;   /* rounds and bytes are counted there */

@@ -125,18 +125,88 @@ time.sleep(1000)'
 	is_state web running
 }
 
-@test "a complete image that an interrupted command left is not overwritten, an incomplete one is" {
+@test "what an interrupted command left is overwritten" {
 	counter web
-	pidspace checkpoint web --image web.img --leave-running
-	mv web.img web.img.partial
-	fails 125 E_IMAGE_FILE pidspace checkpoint web --image web.img
-	[[ $stderr == *web.img.partial* ]]
-	is_state web running
-	run -0 pidspace verify web.img.partial
-	truncate -s -10 web.img.partial
+	echo half an image >web.img.partial
 	pidspace checkpoint web --image web.img
 	run -0 pidspace verify web.img
 	[[ ! -e web.img.partial ]]
+}
+
+is_traced() { # PID...
+	local pid
+	for pid; do
+		[[ $(sed -n 's/^TracerPid:\t//p' "/proc/$pid/status") != 0 ]] || return 1
+	done
+}
+
+# Checkpoints web to web.img and notes in "trace", in order, what command and monitor do for it to last.
+traced() { # STRACE-OPTION... -- CHECKPOINT-OPTION...
+	local monitor command status=0 strace=()
+	monitor=$(pidspace state web -f json | json 'j["monitor_host_pid"]')
+	while [[ $1 != -- ]]; do
+		strace+=("$1")
+		shift
+	done
+	shift
+	[[ -p go ]] || mkfifo go
+	bash -c 'read <go; exec "$@"' - "$PIDSPACE" --root "$STATE" checkpoint web --image web.img "$@" 3>&- &
+	command=$!
+	strace -f -qq -o trace -e trace=fdatasync,fsync,rename,pidfd_send_signal -e signal=none "${strace[@]}" \
+		-p "$monitor" -p "$command" 3>&- &
+	PIDS+=("$command" $!)
+	wait_for is_traced "$monitor" "$command"
+	echo >go
+	wait "$command" || status=$?
+	kill -INT $! 2>/dev/null || true # of a container that runs on the monitor is still there
+	wait $! || true
+	return $status
+}
+
+order() { # the calls of trace in one line, each once
+	grep -v 'pidfd_send_signal.* 0,\|resumed' trace | grep -o '[a-z_]*(' | tr -d '(' | uniq | tr '\n' ' '
+}
+
+@test "the image is on its disk and has its name before the container ends" {
+	counter web
+	run -0 traced --
+	cat trace
+	[[ $(order) == "fdatasync rename fsync pidfd_send_signal " ]]
+	pidspace restore -d --image web.img
+	run -0 traced -- --leave-running
+	cat trace
+	[[ $(order) == "fdatasync rename fsync " ]]
+	log_grows web
+	run -0 traced -- --no-sync
+	cat trace
+	[[ $(order) == "rename pidfd_send_signal " ]]
+	run -0 pidspace verify web.img
+}
+
+@test "an image that cannot be brought to its disk is none, and the container runs on" {
+	counter web
+	for why in EIO ENOSPC; do
+		run -125 --separate-stderr traced -e inject=fdatasync:error=$why --
+		[[ $stderr == *"brought to its disk"*"(E_IMAGE_WRITE)"* && ! -e web.img && ! -e web.img.partial ]]
+		run -125 --separate-stderr traced -e inject=fdatasync:error=$why -- --leave-running
+		[[ $stderr == *"brought to its disk"*"(E_IMAGE_WRITE)"* && ! -e web.img && ! -e web.img.partial ]]
+	done
+	run -125 --separate-stderr traced -e inject=fsync:error=EIO --
+	[[ $stderr == *"runs on"*"(E_IMAGE_FILE)"* && ! -e web.img && ! -e web.img.partial ]]
+	run -125 --separate-stderr traced -e inject=rename:error=EACCES --
+	[[ $stderr == *"runs on"*"(E_IMAGE_FILE)"* && ! -e web.img && ! -e web.img.partial ]]
+	log_grows web
+	log_is_whole web
+}
+
+@test "a command that is killed before it has named the image: the container runs on" {
+	counter web
+	run traced -e inject=rename:signal=KILL --
+	[[ $status != 0 && ! -e web.img ]]
+	log_grows web
+	log_is_whole web
+	pidspace checkpoint web --image web.img
+	run -0 pidspace verify web.img
 }
 
 @test "a damaged image restores nothing" {

@@ -129,7 +129,7 @@ static void *write_stream(void *arg)
 	struct pidspace_error err = {0};
 	struct image_writer *w;
 
-	must(image_writer_new_early(&w, st->fd, st->compress, &err), &err);
+	must(image_writer_open(&w, st->fd, &(struct image_options){.compress = st->compress, .early = true}, &err), &err);
 	write_early(w);
 	must(image_write(w, FRAME_PROCESS, "abc", 3, &err), &err);
 	name_earlier(w);
@@ -263,7 +263,7 @@ static int named(struct image_run run)
 	struct image_writer *w;
 	int fd = memfd_create("image", MFD_CLOEXEC);
 
-	must(image_writer_new_early(&w, fd, IMAGE_NONE, &err), &err);
+	must(image_writer_open(&w, fd, &(struct image_options){.compress = IMAGE_NONE, .early = true}, &err), &err);
 	write_early(w);
 	must(image_write_earlier(w, 1, 1, ID, &run, 1, &err), &err);
 	must(image_commit(w, &err), &err);
@@ -313,7 +313,7 @@ static void early_pages_after_the_others_are_refused(void **state)
 	struct image_writer *w;
 	int fd = memfd_create("image", MFD_CLOEXEC);
 
-	must(image_writer_new_early(&w, fd, IMAGE_NONE, &err), &err);
+	must(image_writer_open(&w, fd, &(struct image_options){.compress = IMAGE_NONE, .early = true}, &err), &err);
 	for (int i = 0; i < 2; i++) {
 		uint8_t *buf = image_page_buffer(w);
 		memset(buf, 1, PAGE);

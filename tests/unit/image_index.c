@@ -359,7 +359,7 @@ static int image_of_all_sizes(enum image_compress c)
 	struct image_writer *w;
 	uint8_t *p;
 
-	assert_int_equal(image_writer_new_early(&w, fd, c, NULL), 0);
+	assert_int_equal(image_writer_open(&w, fd, &(struct image_options){.compress = c, .early = true}, NULL), 0);
 	p = image_page_buffer(w);
 	for (size_t k = 0; k < early.bytes; k++)
 		p[k] = byte_of(9, k);

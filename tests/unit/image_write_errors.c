@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -178,6 +179,45 @@ static void no_commit(void **state)
 	close(fd);
 }
 
+/* More than may be ahead of the disk, a start in the middle of a file: what is there at the end is whole. */
+static void brought_to_its_disk(void **state)
+{
+	FILE *file = tmpfile();
+	struct image_writer *w;
+	struct image_reader *r;
+	struct image_frame f;
+	struct pidspace_error err;
+	int status, fd = fileno(file);
+
+	assert_int_equal(lseek(fd, 12345, SEEK_SET), 12345);
+	assert_int_equal(image_writer_open(&w, fd, &(struct image_options){.sync = true}, &err), 0);
+	assert_int_equal(write_noise(w, 50, &err), 0);
+	assert_int_equal(image_commit(w, &err), 0);
+	image_writer_free(w);
+	lseek(fd, 12345, SEEK_SET);
+	assert_int_equal(image_reader_new(&r, fd, &err), 0);
+	while ((status = image_next(r, &f, &err)) > 0)
+		;
+	assert_int_equal(status, 0);
+	image_reader_free(r);
+	fclose(file);
+}
+
+/* A pipe has no disk. */
+static void a_pipe_is_not_synced(void **state)
+{
+	int p[2];
+	struct image_writer *w;
+	struct pidspace_error err;
+
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	assert_int_equal(image_writer_open(&w, p[1], &(struct image_options){.sync = true}, &err), 0);
+	assert_int_equal(image_commit(w, &err), 0);
+	image_writer_free(w);
+	close(p[0]);
+	close(p[1]);
+}
+
 /* Runs that are not whole pages of one buffer are the caller's mistake; the stream stays good. */
 static void wrong_runs(void **state)
 {
@@ -218,6 +258,8 @@ int main(void)
 		cmocka_unit_test(closed_pipe),	   cmocka_unit_test(closed_socket),
 		cmocka_unit_test(not_writable),	   cmocka_unit_test(given_up),
 		cmocka_unit_test(reader_given_up), cmocka_unit_test(no_commit),
+		cmocka_unit_test(brought_to_its_disk),
+		cmocka_unit_test(a_pipe_is_not_synced),
 		cmocka_unit_test(wrong_runs),
 	};
 	return cmocka_run_group_tests_name("image_write_errors", tests, NULL, NULL);
