@@ -133,6 +133,38 @@ static void look_at_stack(int sig)
 	calls++;
 }
 
+static int changed_inside;
+
+static void change_stack(int sig)
+{
+	stack_t none = { .ss_flags = SS_DISABLE };
+
+	changed_inside = (int)raw(SYS_sigaltstack, &none, NULL);
+}
+
+/* On a large one traps are handled; it may be taken away and exchanged all the same, as long as no handler stands on it. */
+static void large_alternative_stacks(void)
+{
+	static char stack[2][65536];
+	stack_t ss[2] = { { .ss_sp = stack[0], .ss_size = sizeof(stack[0]) }, { .ss_sp = stack[1], .ss_size = sizeof(stack[1]) } };
+	stack_t none = { .ss_flags = SS_DISABLE, .ss_size = 65536 }, bad = { .ss_flags = 4 }, got, small = { .ss_sp = stack, .ss_size = 2000 };
+	struct sigaction sa = { .sa_handler = change_stack, .sa_flags = SA_ONSTACK };
+
+	BD_DO(raw(SYS_sigaltstack, &ss[0], NULL));
+	BD_DO(raw(SYS_sigaltstack, &ss[1], &got));
+	BD_CHECK(got.ss_sp == stack[0] && got.ss_size == sizeof(stack[0]) && got.ss_flags == 0);
+	BD_ERR(raw(SYS_sigaltstack, &bad, NULL), EINVAL);
+	BD_ERR(raw(SYS_sigaltstack, &small, NULL), ENOMEM);
+	BD_ERR(raw(SYS_sigaltstack, 8, NULL), EFAULT);
+	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+	BD_EQ(changed_inside, -EPERM);
+	BD_DO(raw(SYS_sigaltstack, &none, &got));
+	BD_CHECK(got.ss_sp == stack[1] && got.ss_size == sizeof(stack[1]) && got.ss_flags == 0);
+	BD_DO(raw(SYS_sigaltstack, NULL, &got));
+	BD_CHECK(got.ss_flags == SS_DISABLE && got.ss_size == 0);
+}
+
 static void small_alternative_stacks(void)
 {
 	static char stack[8192];
@@ -275,6 +307,7 @@ const struct bd_case bd_cases[] = {
 	{ "SA_RESETHAND", resets_and_defers },
 	{ "SA_NODEFER", nodefer_nests },
 	{ "the mask inside a handler, and afterwards", mask_of_the_handler },
+	{ "a large alternative stack", large_alternative_stacks },
 	{ "a small alternative stack", small_alternative_stacks },
 	{ "siglongjmp out of handlers", jumps_out_of_handlers },
 	{ "contexts are swapped", contexts_are_swapped },

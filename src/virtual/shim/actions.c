@@ -183,31 +183,6 @@ SPECIAL(actions_masked_wait)
 	return trap_native(t);
 }
 
-#define SS_DISABLE_ 2
-#define LARGE 16384 /* bytes: two signal frames with vector registers and room to work */
-
-/* Where a program has given a thread a large stack for signals, its own may be too small for our frame (a goroutine's): from
- * then on traps are handled there. A small one is left to the program's handlers, whose calls trap on it. */
-SPECIAL(actions_altstack)
-{
-	long e = trap_native(t);
-	stack_t now;
-	struct sigaction a = {
-		.sa_handler = (__sighandler_t)SHIM_ENTRY_SIGSYS,
-		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK | SA_RESTORER,
-		.sa_restorer = (__sigrestore_t)SHIM_ENTRY_RESTORER,
-	};
-
-	if (e < 0 || CALL2(__NR_sigaltstack, 0, &now) < 0)
-		return e;
-	/* The return from our frame sets it again to what the frame says (kernel/signal.c restore_altstack()). */
-	if (t->uc)
-		t->uc->uc_stack = now;
-	if (!(now.ss_flags & SS_DISABLE_) && now.ss_size >= LARGE)
-		CALL4(__NR_rt_sigaction, SIGSYS, &a, 0, 8);
-	return e;
-}
-
 /* A SIGSYS of the guest's own: from its filter, or sent. */
 long actions_own_sigsys(siginfo_t *info, struct ucontext *uc)
 {

@@ -68,6 +68,11 @@ shim_bell:
 shim_birth_entry:
 	jmp	birth_gate
 
+/* Where a call goes on that was made from the gate below a red zone (altstack.c). */
+	.globl shim_back
+shim_back:
+	ret	$128
+
 /* In parent and child alike. What lies more than a red zone below the stack pointer is dead, in both. As after any call, rcx is
  * where it goes on, r11 and the flags are the flags from before. */
 born:
