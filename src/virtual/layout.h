@@ -95,6 +95,14 @@ struct shim_image {
 	uint8_t was[SHIM_ENTRY_BYTES];
 };
 
+/* A task that holds a robust mutex for which others wait (shim/robust.c). They sleep on `deaths` as well, which the warden
+ * counts up and wakes when the task has ended, or when the place is needed for another. */
+struct shim_watch {
+	int32_t host;        /* 0: nobody */
+	uint32_t deaths;     /* a futex */
+};
+#define SHIM_WATCHES 256
+
 struct shim_common {
 	uint32_t version;
 	int32_t init_host;       /* host pid of vpid 1 */
@@ -106,7 +114,9 @@ struct shim_common {
 	uint64_t init_default;   /* signals that init ignores for real only because their default would end it */
 	uint64_t proc_dev;       /* st_dev of the real /proc */
 	struct shim_birth births[SHIM_BIRTHS];
+	struct shim_watch watches[SHIM_WATCHES];
 };
+_Static_assert(sizeof(struct shim_common) <= SHIM_COMMON_SIZE, "struct shim_common has outgrown its place");
 
 /* --- asking the warden --- */
 
@@ -119,6 +129,7 @@ enum shim_ask {
 	ASK_PLACE,         /* what is the working directory called, which lies in /proc? goes to text */
 	ASK_SWEEP,         /* the numbers begin anew: free what is left of the dead */
 	ASK_ALIVE,         /* is host task arg[0] one of the container's? ret: 1, 0 */
+	ASK_WATCH,         /* tell when host task arg[0] ends. ret: which of shim_common.watches it is now, -ESRCH: it has ended */
 	ASK_CALL,          /* a row with policy `warden`: arg[] as they are */
 };
 

@@ -227,7 +227,10 @@ static _Noreturn void be_warden(struct birth *b)
 		fail(b->up[1], &o.error);
 	}
 	let_go(&w, &b->up[1]);
-	if (warden_view_init(&w, NULL, &o.error) < 0) {
+	r = warden_watch_init(&w);
+	if (r < 0)
+		error_sys(&o.error, r, "cannot make an epoll instance");
+	if (r < 0 || warden_view_init(&w, NULL, &o.error) < 0) {
 		kill(w.init.n, SIGKILL);
 		fail(b->up[1], &o.error);
 	}

@@ -54,6 +54,9 @@ static void answer(struct warden *w, struct bell *b)
 	case ASK_SWEEP:
 		warden_sweep(w);
 		break;
+	case ASK_WATCH:
+		warden_watch_ask(w, b);
+		break;
 	case ASK_ALIVE:
 		alive(w, b);
 		break;
@@ -148,12 +151,13 @@ static void reap(struct warden *w)
 
 void warden_run(struct warden *w)
 {
-	struct pollfd p[2] = {{.fd = w->listener, .events = POLLIN}, {.fd = w->signals, .events = POLLIN}};
+	struct pollfd p[3] = {{.fd = w->listener, .events = POLLIN}, {.fd = w->signals, .events = POLLIN},
+			      {.fd = w->watches, .events = POLLIN}};
 
 	while (!w->init_ended) {
 		struct signalfd_siginfo si;
 
-		if (poll(p, 2, -1) < 0)
+		if (poll(p, 3, -1) < 0)
 			continue;
 		if (p[0].revents & POLLIN)
 			serve(w);
@@ -161,6 +165,8 @@ void warden_run(struct warden *w)
 			if (read(w->signals, &si, sizeof si) == sizeof si)
 				reap(w);
 		}
+		if (p[2].revents)
+			warden_watch_tell(w);
 		if (p[0].revents & POLLHUP)
 			p[0].fd = -1;
 	}

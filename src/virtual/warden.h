@@ -32,6 +32,9 @@ struct warden {
 	int hold;                 /* until this is closed somebody may look at vpid 1, alive or not */
 	VEC(struct following) followed;
 	VEC(struct entering) entering;
+	int watches;              /* epoll of those below */
+	int watched[SHIM_WATCHES]; /* pidfds by place in shim_common.watches; -1 */
+	unsigned next_watch;      /* the place that is given up next */
 	struct pid_view pids;     /* of view */
 	struct proc_view view;
 };
@@ -61,6 +64,10 @@ void warden_lend(struct warden *w, struct hpid pid, uint64_t id);
 void warden_lend_return(struct warden *w, struct bell *b);
 /* Frees the numbers that nothing goes by any more. */
 void warden_sweep(struct warden *w);
+/* Who holds a robust mutex that others wait for; to be called when `watches` is readable. */
+int warden_watch_init(struct warden *w);
+void warden_watch_ask(struct warden *w, struct bell *b);
+void warden_watch_tell(struct warden *w);
 void warden_path(struct warden *w, struct bell *b);
 void warden_place(struct warden *w, struct bell *b);
 

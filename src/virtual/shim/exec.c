@@ -36,7 +36,9 @@ static long execute(struct trap *t)
 		CALL0(__NR_sched_yield);
 	if (q.ret < 0)
 		return q.ret;
+	exits_release();
 	e = trap_native(t);
+	exits_take_back();
 	q.ask = ASK_EXEC_FAILED;
 	shim_bell(&q);
 	return e;

@@ -8,43 +8,64 @@
 
 #define LIST_LIMIT 2048 /* ROBUST_LIST_LIMIT, against circles */
 
-static void die_holding(uint32_t *word, int vpid)
+enum change { DIED, TAKEN_BACK };
+
+static void change(uint32_t *word, enum change c, uint32_t vpid)
 {
-	uint32_t was;
+	uint32_t was, from = c == DIED ? vpid : FUTEX_OWNER_DIED, to = c == DIED ? FUTEX_OWNER_DIED : vpid;
+	uint32_t mask = c == DIED ? FUTEX_TID_MASK : ~FUTEX_WAITERS;
 
 	if (((uintptr_t)word & 3) || !guest_readable(word, sizeof *word))
 		return;
 	was = __atomic_load_n(word, __ATOMIC_RELAXED);
 	do
-		if ((was & FUTEX_TID_MASK) != (uint32_t)vpid)
+		if ((was & mask) != from)
 			return;
-	while (!__atomic_compare_exchange_n(word, &was, (was & FUTEX_WAITERS) | FUTEX_OWNER_DIED, false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
-	if (was & FUTEX_WAITERS)
+	while (!__atomic_compare_exchange_n(word, &was, (was & FUTEX_WAITERS) | to, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED));
+	if (c == DIED && (was & FUTEX_WAITERS))
 		CALL3(__NR_futex, word, FUTEX_WAKE, 1);
 }
 
-static void give_up(int host)
+/* All that the thread holds, or is about to take or to give back. */
+static void change_all(int host, enum change c)
 {
 	struct robust_list_head *head = 0;
 	struct robust_list *at;
 	unsigned long len;
-	int limit = LIST_LIMIT, vpid;
+	int limit = LIST_LIMIT;
+	uint32_t vpid;
 
 	if (CALL3(__NR_get_robust_list, host, &head, &len) < 0 || !head || !guest_readable(head, sizeof *head) ||
 	    (head->list.next == &head->list && !head->list_op_pending))
 		return;
-	vpid = ids_guest(host ? host : (int)CALL0(__NR_gettid));
+	vpid = (uint32_t)ids_guest(host ? host : (int)CALL0(__NR_gettid));
 	/* The lowest bit of an entry says that the lock is a PI one. */
 	for (at = head->list.next; at != &head->list && limit-- > 0;) {
 		struct robust_list *entry = (struct robust_list *)((uintptr_t)at & ~1ul);
 		if (!guest_readable(entry, sizeof *entry))
 			break;
 		at = entry->next;
-		die_holding((uint32_t *)((char *)entry + head->futex_offset), vpid);
+		change((uint32_t *)((char *)entry + head->futex_offset), c, vpid);
 	}
 	if (head->list_op_pending)
-		die_holding((uint32_t *)(((uintptr_t)head->list_op_pending & ~1ul) + (uintptr_t)head->futex_offset), vpid);
+		change((uint32_t *)(((uintptr_t)head->list_op_pending & ~1ul) + (uintptr_t)head->futex_offset), c, vpid);
+}
+
+static void give_up(int host)
+{
+	change_all(host, DIED);
+}
+
+void exits_release(void)
+{
+	change_all(0, DIED);
+}
+
+/* What nobody has taken meanwhile; most of what can fail was seen before the locks were released (exec.c look_ahead()). */
+void exits_take_back(void)
+{
+	change_all(0, TAKEN_BACK);
 }
 
 struct dirent64 {

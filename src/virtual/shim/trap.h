@@ -52,6 +52,7 @@ SPECIAL(ids_setsid);
 SPECIAL(births_begin);
 SPECIAL(exec_begin);
 SPECIAL(exits_begin);
+SPECIAL(robust_wait);
 SPECIAL(waits_wait4);
 SPECIAL(waits_waitid);
 SPECIAL(actions_sigaction);
@@ -88,6 +89,9 @@ long rows_translate(struct trap *t, const struct catalogue_row *r);
 long rare_call(struct trap *t);
 long records_read(struct trap *t);
 void actions_default(uint64_t signals);
+/* Of the calling thread's robust locks: before an exec, which releases them as its end would, and when it has failed. */
+void exits_release(void);
+void exits_take_back(void);
 int pidfds_target(int pidfd); /* the host's tgid; 0: not told (before Linux 6.13), or it has ended */
 long actions_own_sigsys(siginfo_t *info, struct ucontext *uc);
 /* Has the path a component "proc"? 1, 0, or -1: it cannot be read to its end. */
