@@ -64,9 +64,9 @@ bool guest_readable(const void *p, unsigned long len)
 	if (end < at)
 		return false;
 	/* rt_sigprocmask(2) reads the set before it looks at an impossible `how`. An aligned word never crosses
-	 * into the next page. */
+	 * into the next page. NULL would be no set at all, so the first page is asked for by its second word. */
 	for (at &= ~7ul; at < end; at = (at | 4095) + 1)
-		if (CALL4(__NR_rt_sigprocmask, -1, at, 0, 8) == -EFAULT)
+		if (CALL4(__NR_rt_sigprocmask, -1, at ? at : 8, 0, 8) == -EFAULT)
 			return false;
 	return true;
 }
