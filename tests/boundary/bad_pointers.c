@@ -96,7 +96,23 @@ static void kernel_half(void)
 	all(1, (long)0xffff800000000000);
 }
 
+/* A call with several mistakes tells the one that the kernel finds first. */
+static void first_mistake(void)
+{
+	BD_ERR(raw(SYS_rt_sigaction, SIGUSR1, 8, 0, 7), EINVAL);
+	BD_ERR(raw(SYS_rt_sigaction, SIGUSR1, 8, 0, 8), EFAULT);
+	BD_ERR(raw(SYS_epoll_pwait, -1, 0, 0, 0, 8, 7), EINVAL);
+	BD_ERR(raw(SYS_epoll_pwait, -1, 0, 0, 0, 8, 8), EFAULT);
+	BD_ERR(raw(SYS_ppoll, 0, 0, 8, 8, 7), EFAULT);
+	BD_ERR(raw(SYS_pselect6, 0, 0, 0, 0, 0, 8), EFAULT);
+	BD_ERR(raw(SYS_pidfd_send_signal, -1, SIGUSR1, 8, 8), EINVAL);
+	BD_ERR(raw(SYS_pidfd_send_signal, -1, SIGUSR1, 8, 0), EBADF);
+	BD_ERR(raw(SYS_seccomp, 1, 8, 8), EFAULT);
+	BD_ERR(raw(SYS_seccomp, 1, 1 << 20, 8), EINVAL);
+}
+
 const struct bd_case bd_cases[] = {
+	{ "the first mistake is told", first_mistake },
 	{ "NULL", null },
 	{ "pointers to nowhere", nowhere },
 	{ "all bits set", last_byte },

@@ -77,7 +77,7 @@ SPECIAL(actions_sigaction)
 	long e;
 
 	if (act && !guest_readable(act, sizeof a))
-		return -EFAULT;
+		return CALL4(__NR_rt_sigaction, sig, NOWHERE, 0, t->arg[3]);
 	if (sig == SIGSYS && t->arg[3] == 8)
 		return sigsys_action(act, old);
 	init = sig > 0 && sig <= 64 && ids_is_init();
@@ -162,8 +162,10 @@ SPECIAL(actions_masked_wait)
 	if (pack) {
 		if (!t->arg[5])
 			return trap_native(t);
-		if (!guest_readable((void *)t->arg[5], sizeof packed))
-			return -EFAULT;
+		if (!guest_readable((void *)t->arg[5], sizeof packed)) {
+			t->arg[5] = NOWHERE;
+			return trap_native(t);
+		}
 		__builtin_memcpy(&packed, (void *)t->arg[5], sizeof packed);
 		want = packed.set;
 	} else {
@@ -171,14 +173,17 @@ SPECIAL(actions_masked_wait)
 	}
 	if (!want)
 		return trap_native(t);
-	if (!guest_readable(want, 8))
-		return -EFAULT;
-	set = *want & ~SIG_BIT(SIGSYS);
+	if (guest_readable(want, 8)) {
+		set = *want & ~SIG_BIT(SIGSYS);
+		want = &set;
+	} else {
+		want = (const uint64_t *)NOWHERE;
+	}
 	if (pack) {
-		packed.set = &set;
+		packed.set = want;
 		t->arg[5] = (long)&packed;
 	} else {
-		t->arg[at] = (long)&set;
+		t->arg[at] = (long)want;
 	}
 	return trap_native(t);
 }

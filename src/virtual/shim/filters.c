@@ -55,10 +55,12 @@ SPECIAL(filters_install)
 		return t->arg[1] ? -EINVAL : trap_native(t);
 	if (prctl ? t->arg[1] != SECCOMP_MODE_FILTER : t->arg[0] != SECCOMP_SET_MODE_FILTER)
 		return -EINVAL;
+	if (!guest_readable((void *)t->arg[2], sizeof p)) {
+		t->arg[2] = NOWHERE;
+		return trap_native(t);
+	}
 	if (!prctl && (t->arg[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER))
 		return -EBUSY; /* a process can have one listener, and the warden is it */
-	if (!guest_readable((void *)t->arg[2], sizeof p))
-		return -EFAULT;
 	__builtin_memcpy(&p, (void *)t->arg[2], sizeof p);
 	e = judge(&p);
 	if (e == 0)

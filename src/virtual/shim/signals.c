@@ -130,7 +130,7 @@ SPECIAL(signals_pidfd_send)
 
 	if (from) {
 		if (!guest_readable(from, sizeof info))
-			return -EFAULT;
+			return CALL4(t->nr, t->arg[0], t->arg[1], NOWHERE, t->arg[3]);
 		__builtin_memcpy(&info, from, sizeof info);
 		ids_info_out(&info);
 		from = &info;

@@ -24,7 +24,11 @@ static inline long trap_native(const struct trap *t)
 	return shim_call(t->nr, t->arg[0], t->arg[1], t->arg[2], t->arg[3], t->arg[4], t->arg[5]);
 }
 
-/* Can the guest's memory be read there? Otherwise a call answers -EFAULT as the kernel would. */
+/* What is passed on in place of a pointer that cannot be read. The kernel cannot read it either, and says so, or what it
+ * finds wrong before: even if another thread maps memory at the guest's address meanwhile. */
+#define NOWHERE ((long)(UINT64_C(1) << 63))
+
+/* Can the guest's memory be read there? */
 bool guest_readable(const void *p, unsigned long len);
 /* Writes there as the kernel would: false where it cannot. */
 bool guest_write(void *to, const void *from, unsigned long len);
