@@ -13,7 +13,7 @@ import sys
 
 LAST = 469  # file_setattr, Linux 6.17 and 6.18
 HOLES = [(337, 423)]  # "unused so they don't conflict", arch/x86/entry/syscalls/syscall_64.tbl
-ERRNO = {"EPERM": 1, "ENOSYS": 38}
+ERRNO = {"EPERM": 1, "ENOSYS": 38, "EPROTONOSUPPORT": 93}
 MAX_TESTS = 2
 NO_ARG = 6
 WORD = 0xffffffff
@@ -45,6 +45,19 @@ address of an int that the kernel reads or writes. What is not positive passes a
 
 Numbers beyond 469, numbers that mean nothing, and the i386 and x32 entries of the kernel answer ENOSYS: a call that is
 newer than the table never passes unseen.
+
+## What is not converted
+
+| where | why |
+| --- | --- |
+| perf_event_open(2): numbers in the ring buffer | the kernel writes them into memory that the program has mapped |
+| BPF: helpers that tell pids | programs run in the kernel, as root's (CAP_BPF) |
+| devices: DRM, binder, autofs, FUSE (`in.pid` of a request) | each driver has structures of its own, read by ioctl(2) or read(2) of a device |
+| acct(2): `ac_pid`, `ac_ppid` | the kernel writes the file, as root's |
+| netlink: the port of a socket that sends without ever having been bound, connected or given an address | send(2) and write(2) are too common to be trapped; the number names a socket, and no call takes it for a process |
+| netlink: ports of others, in `/proc/net/netlink` and from netlink_diag | names of sockets of the whole network namespace; a PID namespace does not convert them either |
+| audit records, the kernel's log, tracefs | text for who looks after the machine; a PID namespace does not convert them either |
+| fanotify, userfaultfd: records read by readv(2) | nobody is known who reads them so |
 """
 
 

@@ -3,6 +3,13 @@
 
 #include <sys/socket.h>
 
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
+
 static int pair[2];
 
 static void open_pair(int type)
@@ -137,11 +144,173 @@ static void control_that_makes_no_sense(void)
 	BD_ERR(raw(SYS_sendmsg, pair[0], 8, 0), EFAULT);
 }
 
+/* The messages of a sendmmsg(2): the i-th has `ucred`, of process pid, where i is bad. */
+struct batch {
+	struct mmsghdr m[4];
+	struct iovec iov[4];
+	char control[CMSG_SPACE(sizeof(struct ucred))];
+};
+
+static void make_batch(struct batch *b, int bad, pid_t pid)
+{
+	struct ucred u = { pid, getuid(), getgid() };
+	struct cmsghdr *c = (struct cmsghdr *)b->control;
+
+	memset(b, 0, sizeof(*b));
+	*c = (struct cmsghdr){ CMSG_LEN(sizeof(u)), SOL_SOCKET, SCM_CREDENTIALS };
+	memcpy(CMSG_DATA(c), &u, sizeof(u));
+	for (int i = 0; i < 4; i++) {
+		b->iov[i] = (struct iovec){ "abcd", (size_t)i + 1 };
+		b->m[i].msg_hdr.msg_iov = &b->iov[i];
+		b->m[i].msg_hdr.msg_iovlen = 1;
+		if (i == bad) {
+			b->m[i].msg_hdr.msg_control = b->control;
+			b->m[i].msg_hdr.msg_controllen = sizeof(b->control);
+		}
+	}
+}
+
+/* How many of each length have come; in all, or the first negative answer. */
+static long batch_arrives(void)
+{
+	struct batch b;
+	long n;
+
+	make_batch(&b, -1, 0);
+	for (int i = 0; i < 4; i++)
+		b.iov[i] = (struct iovec){ (char[8]){}, 8 };
+	n = raw(SYS_recvmmsg, pair[1], b.m, 4, MSG_DONTWAIT, NULL);
+	for (long i = 0; i < n; i++)
+		BD_EQ(b.m[i].msg_len, i + 1);
+	return n;
+}
+
+/* net/socket.c __sys_sendmmsg(): the count of those before the one that failed; its error only if that is the first. */
+static void a_batch_ends_at_what_is_refused(void)
+{
+	pid_t gone = bd_sleeper();
+	struct batch b;
+	int no = geteuid() == 0 ? ESRCH : EPERM;
+
+	bd_end(gone);
+	open_pair(SOCK_DGRAM);
+	for (int bad = 0; bad < 4; bad++) {
+		make_batch(&b, bad, gone);
+		BD_EQ(raw(SYS_sendmmsg, pair[0], b.m, 4, 0), bad ? bad : -no);
+		for (int i = 0; i < 4; i++)
+			BD_EQ(b.m[i].msg_len, i < bad ? i + 1 : 0);
+		BD_EQ(batch_arrives(), bad ? bad : -EAGAIN);
+	}
+	make_batch(&b, 2, (pid_t)raw(SYS_getpid));
+	BD_EQ(raw(SYS_sendmmsg, pair[0], b.m, 4, 0), 4);
+	BD_EQ(batch_arrives(), 4);
+	make_batch(&b, -1, 0);
+	b.m[2].msg_hdr.msg_iov = (void *)8;
+	BD_EQ(raw(SYS_sendmmsg, pair[0], b.m, 4, 0), 2);
+	BD_EQ(batch_arrives(), 2);
+}
+
+/* A length that cannot be stored ends it too, but its message is sent. */
+static void a_batch_ends_at_memory_that_is_not_there(void)
+{
+	char *page = bd_shared(8192);
+	struct mmsghdr *m = (struct mmsghdr *)(page + 4096) - 1;
+	struct iovec iov = { "a", 1 };
+
+	open_pair(SOCK_DGRAM);
+	BD_SYS(munmap(page + 4096, 4096));
+	m->msg_hdr.msg_iov = &iov;
+	m->msg_hdr.msg_iovlen = 1;
+	BD_EQ(raw(SYS_sendmmsg, pair[0], m, 2, 0), 1);
+	BD_EQ(batch_arrives(), 1);
+	BD_SYS(mprotect(page, 4096, PROT_READ));
+	BD_ERR(raw(SYS_sendmmsg, pair[0], m, 1, 0), EFAULT);
+	BD_EQ(batch_arrives(), 1);
+	BD_ERR(raw(SYS_sendmmsg, pair[0], 8, 1, 0), EFAULT);
+	BD_EQ(raw(SYS_sendmmsg, pair[0], 8, 0, 0), 0);
+	BD_ERR(raw(SYS_sendmmsg, -1, 8, 0, 0), EBADF);
+	BD_ERR(raw(SYS_recvmmsg, -1, 8, 0, 0, NULL), EBADF);
+}
+
+/* Of a stream that takes no more, the message that went only in part is the last. */
+static void a_batch_ends_at_a_part(void)
+{
+	size_t size = 4 << 20;
+	char *large = BD_SYS(mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	struct batch b;
+
+	BD_SYS(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	make_batch(&b, -1, 0);
+	b.iov[1] = (struct iovec){ large, size };
+	BD_EQ(raw(SYS_sendmmsg, pair[0], b.m, 4, MSG_DONTWAIT), 2);
+	BD_EQ(b.m[0].msg_len, 1);
+	BD_OP(b.m[1].msg_len, >, 0);
+	BD_OP(b.m[1].msg_len, <, size);
+	BD_ERR(raw(SYS_sendmmsg, pair[0], b.m, 4, MSG_DONTWAIT), EAGAIN);
+}
+
+/* The pidfd that comes with a message of `s`; a socket that does not know of them skips. */
+static int receive_pidfd(int s)
+{
+	char control[256], byte[16];
+	struct iovec iov = { byte, sizeof(byte) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	int fd = -1;
+
+	BD_OP(raw(SYS_recvmsg, s, &m, 0), >, 0);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_PIDFD)
+			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	BD_OP(fd, >=, 0);
+	return fd;
+}
+
+static int pid_of(int pidfd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	return atoi(bd_line(path, "Pid:") ?: "-9");
+}
+
+static void say_something(void *arg)
+{
+	BD_EQ(raw(SYS_write, *(int *)arg, "x", 1), 1);
+	raw(SYS_pause);
+}
+
+static void a_pidfd_of_the_sender(void)
+{
+	int one = 1, fd, s = bd_connect();
+	pid_t child;
+
+	open_pair(SOCK_DGRAM);
+	if (raw(SYS_setsockopt, pair[1], SOL_SOCKET, SO_PASSPIDFD, &one, sizeof(one)) == -ENOPROTOOPT)
+		bd_skip("no SO_PASSPIDFD before Linux 6.5");
+	child = bd_child(say_something, &pair[0]);
+	fd = receive_pidfd(pair[1]);
+	BD_EQ(pid_of(fd), child);
+	BD_DO(raw(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0));
+	bd_reap(child);
+
+	BD_SYS(setsockopt(s, SOL_SOCKET, SO_PASSPIDFD, &one, sizeof(one)));
+	BD_EQ(write(s, "hello\n", 6), 6);
+	fd = receive_pidfd(s);
+	BD_EQ(pid_of(fd), 0);
+	BD_ERR(raw(SYS_pidfd_send_signal, fd, 0, NULL, 0), EINVAL);
+	BD_ERR(raw(SYS_waitid, 3 /* P_PIDFD */, fd, NULL, WEXITED | WNOHANG, NULL), ECHILD);
+}
+
 const struct bd_case bd_cases[] = {
 	{ "the sender is named", the_sender_is_named },
 	{ "others cannot be named, nobody outside at all", others_cannot_be_named },
 	{ "sendmmsg and recvmmsg", many_at_once },
 	{ "a sender outside is process 0", outside_is_process_0 },
 	{ "control messages that make no sense", control_that_makes_no_sense },
+	{ "a batch ends at the message that is refused", a_batch_ends_at_what_is_refused },
+	{ "a batch ends at memory that is not there", a_batch_ends_at_memory_that_is_not_there },
+	{ "a batch ends at a message that went in part", a_batch_ends_at_a_part },
+	{ "a pidfd of the sender", a_pidfd_of_the_sender },
 	{},
 };

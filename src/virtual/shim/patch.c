@@ -32,7 +32,7 @@ static bool suits(const struct catalogue_row *r)
 		      (r->handler == HANDLER_PATHS_CALL || r->handler == HANDLER_WAITS_WAIT4 ||
 		       r->handler == HANDLER_SIGNALS_KILL || r->handler == HANDLER_ACTIONS_SIGACTION ||
 		       r->handler == HANDLER_ACTIONS_PROCMASK || r->handler == HANDLER_SOCKETS_SEND ||
-		       r->handler == HANDLER_SOCKETS_RECEIVE || r->handler == HANDLER_SOCKETS_NAME)));
+		       r->handler == HANDLER_SOCKETS_RECEIVE || r->handler == HANDLER_NAMES_CALL)));
 }
 
 /* Two that share a slot drive each other out: then neither is changed. */

@@ -77,7 +77,8 @@ SPECIAL(files_owner);
 SPECIAL(files_getlk);
 SPECIAL(pidfds_info);
 SPECIAL(namespaces_pid);
-SPECIAL(sockets_name);
+SPECIAL(names_bind);
+SPECIAL(names_call);
 SPECIAL(sockets_send);
 SPECIAL(sockets_receive);
 SPECIAL(sockets_peer);
@@ -96,6 +97,17 @@ void actions_default(uint64_t signals);
 /* Of the calling thread's robust locks: before an exec, which releases them as its end would, and when it has failed. */
 void exits_release(void);
 void exits_take_back(void);
+/* A name of a socket, where the guest does not change it any more. */
+#define NAME_MAX_ 128 /* struct sockaddr_storage */
+struct socket_name {
+	unsigned short family;
+	char data[NAME_MAX_ + 6]; /* room for a zero behind it */
+};
+/* Copies *name of *len bytes, which is then *ours. One that the kernel will refuse is left to it. -ENOENT: it leads to
+ * somebody outside. */
+long names_take(struct socket_name *ours, const void **name, long *len);
+/* Before socket fd is used with a name that was taken. */
+void names_before_use(long fd, const void *name, long len);
 int pidfds_target(int pidfd); /* the host's tgid; 0: not told (before Linux 6.13), or it has ended */
 long actions_own_sigsys(siginfo_t *info, struct ucontext *uc);
 /* Has the path a component "proc"? 1, 0, or -1: it cannot be read to its end. */
