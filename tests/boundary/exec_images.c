@@ -8,17 +8,21 @@
 
 #define NOBODY 65534
 
-/* A file that can be executed, with its code at the end of the only page. */
+/* A file that can be executed, with its code at the end of the only page; if cleared is not 0, as many bytes of the
+ * page follow that the kernel clears, which it does where the program may write. */
 struct program {
 	char path[128];
 	uint64_t base;
 	const void *code;
-	size_t n;
+	size_t n, cleared;
 };
 
 /* exit_group(0) */
 static const uint8_t ends[] = {0xb8, 0xe7, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05};
-/* The same of i386. */
+/* exit_group(is the byte behind these not 0?) */
+static const uint8_t ends_looking[] = {0x31, 0xff, 0x80, 0x3d, 11, 0, 0, 0, 0, 0x40, 0x0f, 0x95, 0xc7, 0xb8, 0xe7, 0, 0, 0,
+				       0x0f, 0x05};
+/* exit_group(0) of i386. */
 static const uint8_t ends_32[] = {0xb8, 0xfc, 0, 0, 0, 0x31, 0xdb, 0xcd, 0x80};
 
 /* Where the one who executes can go: the directory of the test is its owner's. */
@@ -48,18 +52,20 @@ static void write_file(struct program *p, const char *name, const void *bytes, s
 static void make_program(struct program *p, const char *name)
 {
 	uint8_t file[4096] = {0};
+	size_t end = sizeof(file) - p->cleared;
 	Elf64_Ehdr e = {
 		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
 		.e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
-		.e_entry = p->base + sizeof(file) - p->n, .e_phoff = sizeof(e), .e_ehsize = sizeof(e),
+		.e_entry = p->base + end - p->n, .e_phoff = sizeof(e), .e_ehsize = sizeof(e),
 		.e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1,
 	};
-	Elf64_Phdr segment = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = p->base, .p_filesz = sizeof(file),
-			      .p_memsz = sizeof(file), .p_align = 4096};
+	Elf64_Phdr segment = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X | (p->cleared ? PF_W : 0), .p_vaddr = p->base,
+			      .p_filesz = end, .p_memsz = sizeof(file), .p_align = 4096};
 
 	memcpy(file, &e, sizeof(e));
 	memcpy(file + sizeof(e), &segment, sizeof(segment));
-	memcpy(file + sizeof(file) - p->n, p->code, p->n);
+	memcpy(file + end - p->n, p->code, p->n);
+	memset(file + end, 0xff, p->cleared);
 	write_file(p, name, file, sizeof(file));
 }
 
@@ -101,6 +107,16 @@ static void as_short_as_can_be(void)
 	struct program p = {.base = 0x400000, .code = ends, .n = sizeof(ends)};
 
 	make_program(&p, "short");
+	BD_EQ(errno_of(p.path), 0);
+	unlink(p.path);
+}
+
+/* Nor are they thrown away with what the kernel has made of the page. */
+static void that_writes_where_it_begins(void)
+{
+	struct program p = {.base = 0x400000, .code = ends_looking, .n = sizeof(ends_looking), .cleared = 100};
+
+	make_program(&p, "writable");
 	BD_EQ(errno_of(p.path), 0);
 	unlink(p.path);
 }
@@ -290,6 +306,7 @@ static void a_child_of_another_thread(void)
 
 const struct bd_case bd_cases[] = {
 	{ "of nine bytes at the end of a page", as_short_as_can_be },
+	{ "that may write where it begins", that_writes_where_it_begins },
 	{ "linked where the shim lies", at_the_place_of_the_shim },
 	{ "for 32 bits, and by a script", with_32_bits },
 	{ "that may not be read", that_may_not_be_read },

@@ -13,16 +13,15 @@ static void map_or_die(uint64_t at, uint64_t size, int flags, long fd, uint64_t 
 		CALL1(__NR_exit_group, 127);
 }
 
-/* Where the warden put its instructions. */
+/* Where the warden put its instructions. Where the program itself may not write there, its page is as the file has it
+ * but for them: thrown away, it comes back from there. */
 static void put_back(const struct shim_image *image)
 {
 	uint64_t page = image->at & ~4095ul;
 
-	if (patch_write_code(image->at, image->was, SHIM_ENTRY_BYTES))
+	if (guest_write((void *)image->at, image->was, SHIM_ENTRY_BYTES) || CALL3(__NR_madvise, page, 4096, MADV_DONTNEED) == 0)
 		return;
-	CALL3(__NR_mprotect, page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
-	__builtin_memcpy((void *)image->at, image->was, SHIM_ENTRY_BYTES);
-	CALL3(__NR_mprotect, page, 4096, PROT_READ | PROT_EXEC);
+	patch_write_code(image->at, image->was, SHIM_ENTRY_BYTES);
 }
 
 static void let_go(long fd, const struct shim_image *image)
