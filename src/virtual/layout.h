@@ -126,7 +126,8 @@ enum shim_ask {
 	ASK_EXEC_FAILED,   /* it did not come to it */
 	ASK_RETURN,        /* a new image has no more use for the memfd: give back what was lent */
 	ASK_PATH,          /* what does the path of this call name? */
-	ASK_PLACE,         /* what is the working directory called, which lies in /proc? goes to text */
+	ASK_PLACE,         /* what is the working directory called, which lies in /proc? Goes to text; ret: its length with
+			    * the NUL, -ERANGE, -EFAULT */
 	ASK_SWEEP,         /* the numbers begin anew: free what is left of the dead */
 	ASK_ALIVE,         /* is host task arg[0] one of the container's? ret: 1, 0 */
 	ASK_WATCH,         /* tell when host task arg[0] ends. ret: which of shim_common.watches it is now, -ESRCH: it has ended */
@@ -136,10 +137,13 @@ enum shim_ask {
 enum shim_answer {
 	ANSWER_DONE,       /* ret is the call's result (a descriptor is in the caller's table already) */
 	ANSWER_NATIVE,     /* make the call as it is */
+	ANSWER_LONGER,     /* ask again with ret bytes for the text */
 	ANSWER_RENAMED,    /* make the call with the path in text instead, dirfd AT_FDCWD */
 };
 
+/* The longest path there is, PATH_MAX, and what is tried first: few are longer, and the guest's stack may be small. */
 #define SHIM_TEXT_MAX 4096
+#define SHIM_TEXT_SHORT 256
 
 /* Lies in the guest's memory, where the warden reads and writes it while its maker waits. */
 struct shim_request {
@@ -149,5 +153,6 @@ struct shim_request {
 	uint32_t path_arg, dirfd_arg; /* which arguments these are; 6: there is none */
 	int64_t ret;
 	uint64_t arg[6];
-	uint64_t text;     /* address of SHIM_TEXT_MAX bytes for a renamed path or the link's text; 0: none */
+	uint64_t text;     /* address of room for a renamed path; 0: none */
+	uint64_t room;     /* bytes there */
 };

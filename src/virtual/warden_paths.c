@@ -235,8 +235,12 @@ static int64_t answer_readlink(const struct question *q, const struct proc_answe
 static void rename_to(const struct question *q, const char *path)
 {
 	struct shim_request *r = &q->b->q;
+	size_t n = strlen(path) + 1;
 
-	if (!r->text || guest_write(q, r->text, path, strlen(path) + 1) < 0) {
+	if (r->text && r->room < n) {
+		r->answer = ANSWER_LONGER;
+		r->ret = (int64_t)n;
+	} else if (!r->text || guest_write(q, r->text, path, n) < 0) {
 		r->answer = ANSWER_DONE;
 		r->ret = -EFAULT;
 	} else {
@@ -328,5 +332,9 @@ void warden_place(struct warden *w, struct bell *b)
 	int r = proc_view_place(&w->view, &q.caller, AT_FDCWD, path, sizeof path);
 
 	b->q.answer = ANSWER_DONE;
-	b->q.ret = r < 0 ? r : guest_write(&q, b->q.text, path, strlen(path) + 1);
+	if (r == 0)
+		r = (int)strlen(path) + 1;
+	b->q.ret = r < 0		       ? r
+		   : (uint64_t)r > b->q.room ? -ERANGE
+		   : guest_write(&q, b->q.text, path, (size_t)r) < 0 ? -EFAULT : r;
 }

@@ -1,8 +1,73 @@
 /* Calls that take a path, on one in /proc of a process inside and of nobody's. Ways around: proc_escapes.c. */
 #include "case.h"
 
+#include <sys/auxv.h>
 #include <sys/statfs.h>
 #include <sys/xattr.h>
+
+static char small[16384];
+
+/* Makes the call with the stack pointer at the end of `small`. */
+static long on_small_stack(long nr, const char *path, long a, long b)
+{
+	register char *top __asm__("r12") = small + sizeof(small);
+	long ret;
+
+	memset(small, 0x5a, sizeof(small));
+	__asm__ volatile("xchg %%rsp, %%r12; syscall; xchg %%rsp, %%r12"
+			 : "=a"(ret), "+r"(top)
+			 : "a"(nr), "D"(path), "S"(a), "d"(b)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static size_t used_of_it(void)
+{
+	size_t n = 0;
+
+	while (n < sizeof(small) && small[n] == 0x5a)
+		n++;
+	return sizeof(small) - n;
+}
+
+/* A call may be made where there is room for a signal's frame, which is what such stacks are made for, and little more. */
+static void little_stack_is_taken(void)
+{
+	size_t frame = getauxval(AT_MINSIGSTKSZ), most = (frame ? frame : MINSIGSTKSZ) + 1280;
+	pid_t child = bd_sleeper();
+	char path[2048], buf[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/cwd", child);
+	BD_OP(on_small_stack(SYS_readlink, path, (long)buf, sizeof(buf)), >, 0);
+	BD_OP(used_of_it(), <, most);
+	BD_DO(on_small_stack(SYS_access, path, R_OK, 0));
+	BD_OP(used_of_it(), <, most);
+	BD_DO(raw(SYS_chdir, "/proc/self/task"));
+	BD_OP(on_small_stack(SYS_getcwd, buf, sizeof(buf), 0), >, 0);
+	BD_OP(used_of_it(), <, most);
+	for (int i = 0; i < 300; i++) /* as long as it is, no longer */
+		strcat(path, "/.");
+	BD_DO(on_small_stack(SYS_access, path, R_OK, 0));
+	BD_OP(used_of_it(), <, most + 1000);
+	bd_end(child);
+}
+
+static void executed_from_within(void)
+{
+	char *argv[] = { "x", "--list", NULL }, *env[] = { NULL }, path[64];
+	pid_t child;
+
+	child = (pid_t)BD_DO(raw(SYS_fork));
+	if (child == 0) {
+		snprintf(path, sizeof(path), "/proc/%ld", raw(SYS_getppid));
+		raw(SYS_chdir, path);
+		raw(SYS_close, 1);
+		raw(SYS_open, "/dev/null", O_WRONLY);
+		raw(SYS_execve, "exe", argv, env);
+		raw(SYS_exit_group, 127);
+	}
+	bd_reap_ok(child);
+}
 
 static const long by_path[] = { SYS_stat, SYS_lstat, SYS_statfs };
 
@@ -252,6 +317,8 @@ static void all_calls_work_through_a_process_inside(void)
 const struct bd_case bd_cases[] = {
 	{ "of a process inside, and of nobody", inside_and_outside },
 	{ "every call that takes a path finds nobody outside", all_calls_find_nobody_outside },
+	{ "little stack is taken", little_stack_is_taken },
+	{ "a program is executed by a name in the working directory, which is in /proc", executed_from_within },
 	{ "every call that takes a path works through a process inside", all_calls_work_through_a_process_inside },
 	{},
 };

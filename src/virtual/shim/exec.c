@@ -44,20 +44,10 @@ static long execute(struct trap *t)
 	return e;
 }
 
-static __attribute__((noinline)) long execute_renamed(struct trap *t, const struct catalogue_row *r)
-{
-	char text[SHIM_TEXT_MAX];
-	long e = paths_rename(t, r, text);
-
-	return e < 0 ? e : execute(t);
-}
-
 SPECIAL(exec_begin)
 {
 	/* "self" is the same on both sides. */
-	const char *path = (const char *)t->arg[r->path[0]];
-
-	if (paths_names_proc(path) == 1 && !paths_own_proc(path))
-		return execute_renamed(t, r);
+	if (paths_suspect(t, r->path[0]) && !paths_own_proc((const char *)t->arg[r->path[0]]))
+		return paths_ask(t, r, execute);
 	return execute(t);
 }

@@ -100,22 +100,14 @@ bool paths_own_proc(const char *p)
 	return true;
 }
 
-static void fill(struct shim_request *q, const struct trap *t, enum shim_ask ask, const char *text)
+/* Asks about one path of the call; the text of another one goes to `text`. */
+static enum shim_answer ask(struct trap *t, int path, int dirfd, char *text, unsigned long room, long *ret)
 {
-	*q = (struct shim_request){.ask = ask, .nr = (int32_t)t->nr, .tgid = ids_self(), .ret = -EACCES,
-				    .text = (uint64_t)text};
+	struct shim_request q = {.ask = ASK_PATH, .nr = (int32_t)t->nr, .tgid = ids_self(), .path_arg = (uint32_t)path,
+				 .dirfd_arg = (uint32_t)dirfd, .ret = -EACCES, .text = (uint64_t)text, .room = room};
+
 	for (int i = 0; i < 6; i++)
-		q->arg[i] = (uint64_t)t->arg[i];
-}
-
-/* Asks about one path of the call. True: the answer is final and in *ret. */
-static bool ask(struct trap *t, int path, int dirfd, char text[SHIM_TEXT_MAX], long *ret)
-{
-	struct shim_request q;
-
-	fill(&q, t, ASK_PATH, text);
-	q.path_arg = (uint32_t)path;
-	q.dirfd_arg = (uint32_t)dirfd;
+		q.arg[i] = (uint64_t)t->arg[i];
 	shim_bell(&q);
 	if (q.answer == ANSWER_RENAMED) {
 		t->arg[path] = (long)text;
@@ -124,11 +116,11 @@ static bool ask(struct trap *t, int path, int dirfd, char text[SHIM_TEXT_MAX], l
 	}
 	own()->in_proc = !!(ids_flags(ids_self()) & TASK_IN_PROC);
 	*ret = q.ret;
-	return q.answer == ANSWER_DONE;
+	return q.answer;
 }
 
 /* May it lead into /proc? */
-static bool suspect(const struct trap *t, int path)
+bool paths_suspect(const struct trap *t, int path)
 {
 	const char *p = (const char *)t->arg[path];
 	int proc = path == CATALOGUE_NO_ARG ? 0 : paths_names_proc(p);
@@ -136,23 +128,35 @@ static bool suspect(const struct trap *t, int path)
 	return proc == 1 || (proc == 0 && path != CATALOGUE_NO_ARG && p[0] != '/' && own()->in_proc);
 }
 
-static __attribute__((noinline)) long ask_both(struct trap *t, const struct catalogue_row *r)
+static long native(struct trap *t)
 {
-	char text[SHIM_TEXT_MAX];
-	long ret;
-
-	return ask(t, r->path[1], r->dirfd[1], text, &ret) ? ret : trap_native(t);
+	return trap_native(t);
 }
 
-/* Frames of their own: few calls come here, and a text takes a page of the guest's stack. */
-static __attribute__((noinline)) long ask_first(struct trap *t, const struct catalogue_row *r)
+/* Asks about path i and makes the call. The text has to stay until that is done: it lies on the guest's stack, which may be
+ * small, so it takes no more there than it needs. A frame of its own, for few calls come here. */
+static __attribute__((noinline)) long ask_from(struct trap *t, const struct catalogue_row *r, int i, unsigned long room,
+					       long (*make)(struct trap *t))
 {
-	char text[SHIM_TEXT_MAX];
+	char *text = __builtin_alloca(room);
 	long ret;
 
-	if (ask(t, r->path[0], r->dirfd[0], text, &ret))
+	switch (ask(t, r->path[i], r->dirfd[i], text, room, &ret)) {
+	case ANSWER_DONE:
 		return ret;
-	return suspect(t, r->path[1]) ? ask_both(t, r) : trap_native(t);
+	case ANSWER_LONGER:
+		return ask_from(t, r, i, (unsigned long)ret, make);
+	default:
+		break;
+	}
+	if (i == 0 && paths_suspect(t, r->path[1]))
+		return ask_from(t, r, 1, SHIM_TEXT_SHORT, make);
+	return make(t);
+}
+
+long paths_ask(struct trap *t, const struct catalogue_row *r, long (*make)(struct trap *t))
+{
+	return ask_from(t, r, 0, SHIM_TEXT_SHORT, make);
 }
 
 SPECIAL(paths_call)
@@ -160,45 +164,32 @@ SPECIAL(paths_call)
 	const struct named n = named(r);
 	long result;
 
-	if (suspect(t, n.path))
-		return ask_first(t, r);
-	if (suspect(t, r->path[1]))
-		return ask_both(t, r);
+	if (paths_suspect(t, n.path))
+		return paths_ask(t, r, native);
+	if (paths_suspect(t, r->path[1]))
+		return ask_from(t, r, 1, SHIM_TEXT_SHORT, native);
 	result = trap_native(t);
 	if (!reached(t, &n, result))
 		return result;
 	if (n.result == RESULT_FD)
 		CALL1(__NR_close, result);
-	return ask_first(t, r);
+	return paths_ask(t, r, native);
 }
 
-long paths_rename(struct trap *t, const struct catalogue_row *r, char text[SHIM_TEXT_MAX])
+/* A working directory in /proc is one of the warden's stand-ins: it has another name there, written to where the guest wants
+ * it. */
+static long ask_where(const struct trap *t, long n)
 {
-	long ret = 0;
+	struct shim_request q = {.ask = ASK_PLACE, .tgid = ids_self(), .ret = -ENOENT, .text = (uint64_t)t->arg[0],
+				 .room = (uint64_t)t->arg[1]};
 
-	return suspect(t, r->path[0]) && ask(t, r->path[0], r->dirfd[0], text, &ret) ? ret : 0;
-}
-
-/* A working directory in /proc is one of the warden's stand-ins: it has another name there. */
-static __attribute__((noinline)) long ask_where(const struct trap *t, long n)
-{
-	char text[SHIM_TEXT_MAX];
-	struct shim_request q;
-	unsigned long len;
-
-	fill(&q, t, ASK_PLACE, text);
 	shim_bell(&q);
-	if (q.ret < 0)
-		return n;
-	len = __builtin_strlen(text) + 1;
-	if (len > (unsigned long)t->arg[1])
-		return -ERANGE;
-	return guest_write((void *)t->arg[0], text, len) ? (long)len : -EFAULT;
+	return q.ret > 0 || q.ret == -ERANGE || q.ret == -EFAULT ? q.ret : n;
 }
 
 SPECIAL(paths_getcwd)
 {
 	long n = trap_native(t);
 
-	return n > 0 && own()->in_proc ? ask_where(t, n) : n;
+	return (n > 0 || n == -ERANGE) && own()->in_proc ? ask_where(t, n) : n;
 }

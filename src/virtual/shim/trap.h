@@ -116,5 +116,7 @@ int paths_names_proc(const char *path);
 bool paths_own_proc(const char *path);
 /* Of a program that is to be executed (execveat(2)). 0, or the errno for what would end badly. */
 long look_inside(long dirfd, long path, long flags);
-/* Makes t's call with the path renamed as the warden says; see paths.c. */
-long paths_rename(struct trap *t, const struct catalogue_row *r, char text[SHIM_TEXT_MAX]);
+/* May argument `path` (CATALOGUE_NO_ARG: there is none) lead into /proc? */
+bool paths_suspect(const struct trap *t, int path);
+/* Makes t's call, by make(), with its first path as the warden says; see paths.c. */
+long paths_ask(struct trap *t, const struct catalogue_row *r, long (*make)(struct trap *t));
