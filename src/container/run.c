@@ -108,7 +108,8 @@ static int choose(struct pidspace_run *o, struct pidspace_error *err)
 static int spawn_virtual(struct monitor *m, const struct pidspace_run *o, struct launch *l, struct pidspace_error *err)
 {
 	_cleanup_close_ int listen_fd = -1;
-	struct virtual_options vo = {.pid_max = o->pid_max, .spawner = spawner_run, .spawner_arg = &listen_fd};
+	struct virtual_options vo = {.pid_max = o->pid_max, .spawner = spawner_run, .spawner_arg = &listen_fd,
+				     .log = m->log_fd};
 	struct virtual_pids v;
 	int r;
 

@@ -44,7 +44,8 @@ a tgid, `owner`, `kill` and `wait` are numbers whose sign has a meaning. `load-`
 address of an int that the kernel reads or writes. What is not positive passes as it is.
 
 Numbers beyond 469, numbers that mean nothing, and the i386 and x32 entries of the kernel answer ENOSYS: a call that is
-newer than the table never passes unseen.
+newer than the table never passes unseen. The first of each number through 1023 is told in the log of a detached container,
+with the program that made it.
 
 ## What is not converted
 

@@ -177,17 +177,20 @@ static unsigned search(struct program *p, const unsigned *leaf, unsigned first, 
 static void write_program(struct program *p, const struct filter_places *at)
 {
 	struct leaves l = {0};
-	unsigned leaf[CATALOGUE_LAST + 2], to;
+	unsigned leaf[SHIM_UNKNOWN_LAST + 2], to;
 
 	l.enosys = answer(p, SECCOMP_RET_ERRNO | ENOSYS);
 	l.allow = answer(p, SECCOMP_RET_ALLOW);
 	l.trap = at_gate(p, at, l.allow, answer(p, SECCOMP_RET_TRAP | SHIM_TRAP));
 	for (unsigned nr = 0; nr <= CATALOGUE_LAST; nr++)
 		leaf[nr] = in_hole(nr) ? l.enosys : catalogue_first[nr] ? number(p, at, &l, nr) : l.allow;
-	leaf[CATALOGUE_LAST + 1] = l.enosys; /* and all above; X32_BIT is one of them */
-	_Static_assert(CATALOGUE_LAST < X32_BIT, "numbers with the x32 bit lie beyond the last");
+	for (unsigned nr = CATALOGUE_LAST + 1; nr <= SHIM_UNKNOWN_LAST; nr++)
+		leaf[nr] = l.trap; /* ENOSYS as well, once it has been told */
+	leaf[SHIM_UNKNOWN_LAST + 1] = l.enosys; /* and all above; X32_BIT is one of them */
+	_Static_assert(CATALOGUE_LAST < SHIM_UNKNOWN_LAST && SHIM_UNKNOWN_LAST < X32_BIT,
+		       "numbers with the x32 bit lie beyond the last");
 
-	to = search(p, leaf, 0, CATALOGUE_LAST + 2);
+	to = search(p, leaf, 0, SHIM_UNKNOWN_LAST + 2);
 	/* i386 comes with its own numbers. */
 	unsigned foreign = near(p, l.enosys);
 	if (to != p->n)

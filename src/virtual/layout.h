@@ -95,6 +95,9 @@ struct shim_image {
 	uint8_t was[SHIM_ENTRY_BYTES];
 };
 
+/* Numbers through this, newer than the catalogue, trap so that the first of each in a container can be told. */
+#define SHIM_UNKNOWN_LAST 1023
+
 /* A task that holds a robust mutex for which others wait (shim/robust.c). They sleep on `deaths` as well, which the warden
  * counts up and wakes when the task has ended, or when the place is needed for another. */
 struct shim_watch {
@@ -113,6 +116,7 @@ struct shim_common {
 	uint32_t init_subreaper; /* what init believes of PR_GET_CHILD_SUBREAPER */
 	uint64_t init_default;   /* signals that init ignores for real only because their default would end it */
 	uint64_t proc_dev;       /* st_dev of the real /proc */
+	uint64_t unknown[(SHIM_UNKNOWN_LAST + 1) / 64]; /* bits of numbers that have been told */
 	struct shim_birth births[SHIM_BIRTHS];
 	struct shim_watch watches[SHIM_WATCHES];
 };
@@ -131,6 +135,7 @@ enum shim_ask {
 	ASK_SWEEP,         /* the numbers begin anew: free what is left of the dead */
 	ASK_ALIVE,         /* is host task arg[0] one of the container's? ret: 1, 0 */
 	ASK_WATCH,         /* tell when host task arg[0] ends. ret: which of shim_common.watches it is now, -ESRCH: it has ended */
+	ASK_UNKNOWN,       /* call nr is newer than the catalogue: say so in the log */
 	ASK_CALL,          /* a row with policy `warden`: arg[] as they are */
 };
 

@@ -145,10 +145,11 @@ static int settle(struct warden *w, struct pidspace_error *err)
 /* Keeps nothing of what vpid 1 was given: an end of a pipe here would keep its reader waiting. */
 static void let_go(struct warden *w, int *up)
 {
-	int keep[3] = {w->signals, w->listener, *up}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	enum { N = 4 };
+	int keep[N] = {w->signals, w->listener, *up, w->log}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (int i = 0; i < 3; i++)
-		keep[i] = fcntl(keep[i], F_DUPFD_CLOEXEC, 100);
+	for (int i = 0; i < N; i++)
+		keep[i] = keep[i] < 0 ? -1 : fcntl(keep[i], F_DUPFD_CLOEXEC, 100);
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
 	if (w->memfd != WARDEN_MEMFD)
@@ -158,9 +159,10 @@ static void let_go(struct warden *w, int *up)
 	w->signals = keep[0];
 	w->listener = keep[1];
 	*up = keep[2];
-	for (unsigned at = 100, i = 0; i <= 3; i++) { /* everything between those three and above them */
+	w->log = keep[3];
+	for (unsigned at = 100, i = 0; i <= N; i++) { /* everything between those and above them */
 		unsigned next = ~0u;
-		for (int k = 0; k < 3; k++)
+		for (int k = 0; k < N; k++)
 			if ((unsigned)keep[k] >= at && (unsigned)keep[k] < next)
 				next = (unsigned)keep[k];
 		if (next > at)
@@ -204,7 +206,7 @@ static void make_first(struct warden *w)
 
 static _Noreturn void be_warden(struct birth *b)
 {
-	struct warden w = {.memfd = b->memfd, .listener = -1};
+	struct warden w = {.memfd = b->memfd, .listener = -1, .log = b->o->log};
 	struct outcome o = {0};
 	int r = settle(&w, &o.error);
 

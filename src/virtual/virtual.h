@@ -26,6 +26,7 @@ struct virtual_options {
 	 * process's own, becomes readable) it has to kill everything. NULL: none is made. */
 	void (*spawner)(void *arg, int warden);
 	void *spawner_arg;
+	int log; /* where the warden writes what it has to tell the user (a duplicate is kept); -1: nowhere */
 };
 
 /* Makes the warden, a child of the calling process, and vpid 1, a child of the warden's, which runs first(arg) under the

@@ -57,6 +57,9 @@ static void answer(struct warden *w, struct bell *b)
 	case ASK_WATCH:
 		warden_watch_ask(w, b);
 		break;
+	case ASK_UNKNOWN:
+		warden_tell_unknown(w, b);
+		break;
 	case ASK_ALIVE:
 		alive(w, b);
 		break;

@@ -29,6 +29,7 @@ struct warden {
 	int signals;              /* signalfd of SIGCHLD */
 	struct hpid init;
 	bool init_ended;
+	int log;                  /* of the container; -1: it has none */
 	int hold;                 /* until this is closed somebody may look at vpid 1, alive or not */
 	VEC(struct following) followed;
 	VEC(struct entering) entering;
@@ -68,6 +69,8 @@ void warden_sweep(struct warden *w);
 int warden_watch_init(struct warden *w);
 void warden_watch_ask(struct warden *w, struct bell *b);
 void warden_watch_tell(struct warden *w);
+/* A line in the container's log. */
+void warden_tell_unknown(struct warden *w, struct bell *b);
 void warden_path(struct warden *w, struct bell *b);
 void warden_place(struct warden *w, struct bell *b);
 

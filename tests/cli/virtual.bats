@@ -304,3 +304,18 @@ time.sleep(1000)'
 	pidspace resume web
 	run -0 pidspace exec web -- true
 }
+
+@test "a system call newer than we know is told once in the container's log" {
+	local call='import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+for nr in 1000, 1000, 1001, 1000:
+    libc.syscall(nr)
+    print(nr, ctypes.get_errno(), flush=True)'
+	pidspace run --pids=virtual -d unknown -- bash -c 'python3 -c "$0"; python3 -c "$0"; echo end; exec sleep 100' "$call"
+	wait_for log_has unknown end
+	pidspace log unknown
+	[ "$(pidspace log unknown | grep -c '^100[01] 38$')" = 8 ]
+	[ "$(pidspace log unknown | grep -c '^pidspace: system call 1000, made by python3 (process [0-9]*), ')" = 1 ]
+	[ "$(pidspace log unknown | grep -c '^pidspace: ')" = 2 ]
+	pidspace delete -f unknown
+}
