@@ -15,7 +15,7 @@ static void mm_free(struct saved_mm *mm)
 	vec_free(&mm->inherited);
 	vec_free(&mm->for_children);
 	vec_free(&mm->orphans);
-	proc_maps_done(&mm->maps);
+	proc_maps_done(&mm->maps_read);
 	if (mm->m) {
 		/* MappedFiles are owned by the engine's list. */
 		free(mm->m->file);
@@ -52,6 +52,8 @@ void collect_free(struct save *s)
 	struct save_engine *e = s->engine;
 
 	parallel_for(e->mms.n, 16, close_one, e);
+	vec_each(p, &e->processes)
+		collect_give_back(*p);
 	vec_each(mm, &e->mms)
 		mm_free(*mm);
 	vec_free(&e->mms);

@@ -27,7 +27,8 @@ struct saved_mm {
 	struct saved_process *owner;
 	struct saved_mm *parent;   /* forked from; NULL: unknown or unrelated */
 	AddressSpace *m;
-	struct proc_maps maps;
+	const struct proc_maps *maps; /* maps_read, or those of its twin */
+	struct proc_maps maps_read;
 	page_runs pages;           /* to store */
 	page_runs inherited;       /* taken over from the parent, as before-pages there */
 	page_runs for_children;    /* what it held once and children still share; it has written over that since */
@@ -59,6 +60,14 @@ struct outside {
 	}) fd;                  /* by number, if owns_fds */
 };
 
+/* What the kernel's own records say (collect_twins.c). */
+struct twin_look {
+	bool told;                 /* there is a record */
+	uint64_t mm, files, fs, sighand; /* the same number, the same thing */
+	bool knows_cloexec;
+	uint64_t cloexec;          /* by descriptor, if so */
+};
+
 struct saved_process {
 	struct frozen_task *leader;
 	struct frozen_task *first; /* first live thread, NULL: zombie */
@@ -73,6 +82,11 @@ struct saved_process {
 	int pidfd;
 	bool refused;              /* must not be worked in */
 	bool started;              /* scratch memory is on its way */
+	/* An earlier process that answers the same, so that this one is not asked: about itself, about the mappings, about the
+	 * descriptors. NULL: there is none. */
+	struct saved_process *as, *as_maps, *as_fds;
+	struct twin_look look;
+	uint32_t order;            /* among the processes */
 };
 
 struct id_map { /* of a user namespace: inside, outside, count */
@@ -114,6 +128,13 @@ char *collect_link(const struct save *s, pid_t pid, const char *name);
 int collect_words(struct save *s, struct pidspace_error *err);
 extern const char *const collect_namespaces[N_NAMESPACES]; /* as in /proc/PID/ns */
 int collect_surroundings(struct save *s, struct pidspace_error *err); /* namespaces, mounts, SysV IPC */
+int collect_twins(struct save *s); /* who is the same as another. -ENOMEM */
+/* What a process with a twin takes over from it, once that has been asked: what it lends stays the twin's, until it is
+ * given back. */
+void collect_take_outside(struct saved_process *p); /* of struct outside, and what goes with it */
+int collect_take_answers(struct saved_process *p, struct pidspace_error *err); /* of task_kinds */
+void collect_take_words(struct saved_process *p);   /* of collect_words */
+void collect_give_back(struct saved_process *p);
 int collect_sharing(struct save *s, struct pidspace_error *err); /* who shares what */
 int collect_maps(struct save *s, struct pidspace_error *err);    /* mappings, address spaces */
 int collect_tasks(struct save *s, struct pidspace_error *err);   /* works inside: task_kinds */

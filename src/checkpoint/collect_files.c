@@ -184,6 +184,11 @@ static int read_table(struct save *s, struct saved_process *p)
 		return -ENOMEM;
 	fd_table__init(p->fds);
 	p->fds->id = p->m->fd_table;
+	if (p->as_fds) {
+		p->fds->fd = p->as_fds->fds->fd;
+		p->fds->n_fd = p->as_fds->fds->n_fd;
+		return 0;
+	}
 	p->fds->fd = calloc(n + 1, sizeof *p->fds->fd);
 	if (!p->fds->fd)
 		return -ENOMEM;
@@ -230,8 +235,13 @@ int collect_cloexec(struct save *s, struct pidspace_error *err)
 		struct saved_process *p = *slot;
 		struct batch b = {};
 		size_t n = 0;
-		if (!p->first || p->refused || !p->owns_fds || r < 0)
+		if (!p->first || p->refused || !p->owns_fds || p->as_fds || r < 0)
 			continue;
+		if (p->look.knows_cloexec) {
+			for (size_t i = 0; i < p->fds->n_fd; i++)
+				p->fds->fd[i]->cloexec = p->look.cloexec >> p->fds->fd[i]->number & 1;
+			continue;
+		}
 		for (size_t i = 0; i < p->fds->n_fd; i++)
 			if (hides_cloexec(s, p->fds->fd[i]))
 				BATCH_CALL(&b, "fcntl(F_GETFD)", SYS_fcntl, p->fds->fd[i]->number, F_GETFD);

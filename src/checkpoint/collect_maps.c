@@ -269,10 +269,10 @@ static int collect_vmas(struct save *s, struct saved_mm *mm, struct pidspace_err
 {
 	AddressSpace *a = mm->m;
 
-	a->vma = calloc(mm->maps.map.n, sizeof *a->vma);
+	a->vma = calloc(mm->maps->map.n, sizeof *a->vma);
 	if (!a->vma)
 		return error_sys(err, -ENOMEM, "cannot save mappings");
-	vec_each(m, &mm->maps.map) {
+	vec_each(m, &mm->maps->map) {
 		if (!strcmp(m->name, "[vsyscall]") || !strcmp(m->name, "[uprobes]"))
 			continue;
 		Vma *v = malloc(sizeof *v);
@@ -329,7 +329,8 @@ static int new_mm(struct save *s, struct saved_process *p, struct saved_mm **ret
 	address_space__init(mm->m);
 	mm->m->id = mm->id;
 	const struct proc_stat st = p->seen.mm_stat;
-	mm->maps = p->seen.maps;
+	mm->maps_read = p->seen.maps;
+	mm->maps = p->as_maps ? p->as_maps->mm->maps : &mm->maps_read;
 	p->seen.maps = (struct proc_maps){};
 	if (p->seen.maps_error < 0)
 		return error_sys(err, p->seen.maps_error, "cannot read the mappings of process %d", p->m->pid);
@@ -393,12 +394,56 @@ struct sharing {
 
 static const int share_types[] = {SYS_KCMP_VM, SYS_KCMP_FILES, SYS_KCMP_FS};
 
+struct owner {
+	uint64_t what; /* the kernel's address of it */
+	uint32_t at;   /* process */
+};
+
+static int by_what(const void *a, const void *b)
+{
+	const struct owner *x = a, *y = b;
+
+	if (x->what != y->what)
+		return x->what < y->what ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* The same from the kernel's records, if there is one of every process: false where not. */
+static bool share_by_address(const struct sharing *sh, size_t k)
+{
+	size_t n = sh->e->processes.n;
+	_cleanup_free_ struct owner *of = calloc(n, sizeof *of);
+	uint32_t ids = 0;
+
+	for (size_t i = 0; of && i < n; i++) {
+		const struct saved_process *p = sh->e->processes.at[i];
+		const uint64_t what[] = {p->look.mm, p->look.files, p->look.fs};
+		if (p->first && !p->look.told)
+			return false;
+		of[i] = (struct owner){what[k], (uint32_t)i};
+	}
+	if (!of)
+		return false;
+	qsort(of, n, sizeof *of, by_what);
+	for (size_t i = 0; i < n; i++)
+		sh->of[k][of[i].at].owns = of[i].what && (!i || of[i].what != of[i - 1].what);
+	for (size_t i = 0; i < n; i++)
+		if (sh->of[k][i].owns)
+			sh->of[k][i].id = ++ids;
+	for (size_t i = 1; i < n; i++)
+		if (of[i].what && of[i].what == of[i - 1].what)
+			sh->of[k][of[i].at].id = sh->of[k][of[i - 1].at].id;
+	return true;
+}
+
 static void share_one_type(void *arg, size_t k, unsigned worker)
 {
 	struct sharing *sh = arg;
 	struct share_list l = {};
 	uint32_t n = 0;
 
+	if (share_by_address(sh, k))
+		return;
 	for (size_t i = 0; i < sh->e->processes.n; i++) {
 		const struct saved_process *p = sh->e->processes.at[i];
 		struct proc_share *o = &sh->of[k][i];
@@ -447,6 +492,16 @@ int collect_sharing(struct save *s, struct pidspace_error *err)
 			: n_handlers + 1;
 		n_handlers += p->m->handlers > n_handlers;
 		p->m->fs = sh.of[2][i].id;
+	}
+	vec_each(slot, &e->processes) {
+		struct saved_process *p = *slot;
+		/* Whose memory others use has their scratch memory made; and only what an owner has is read. */
+		if (p->first && sharers[p->m->address_space] > 1)
+			p->as = NULL;
+		if (p->as_maps && !p->as_maps->owns_mm)
+			p->as_maps = NULL;
+		if (p->as_fds && !p->as_fds->owns_fds)
+			p->as_fds = NULL;
 	}
 	vec_free(&handlers.row);
 	free(sh.of[0]);

@@ -100,11 +100,12 @@ static int look_at_maps(const struct space *sp, const struct saved_process *p, s
 	else
 		r = proc_stat_read(sp->proc_fd, pid, tid, &o->mm_stat);
 	snprintf(path, sizeof path, "%s/smaps", dir);
-	if (r == 0)
+	if (r == 0 && !p->as_maps) {
 		r = fd_slurp_at(sp->proc_fd, path, &text, NULL);
-	if (r == 0)
-		r = proc_maps_parse(text, &o->maps);
-	if (r < 0)
+		if (r == 0)
+			r = proc_maps_parse(text, &o->maps);
+	}
+	if (r < 0 || p->as)
 		return r;
 	snprintf(path, sizeof path, "%d/exe", pid);
 	if (fstatat(sp->proc_fd, path, &o->exe, 0) < 0)
@@ -157,11 +158,13 @@ static void look(void *arg, size_t i, unsigned worker)
 
 	if (!p->first)
 		return;
-	look_at_process(s, p);
-	look_at_namespaces(s->space, p, &p->seen);
+	if (!p->as) {
+		look_at_process(s, p);
+		look_at_namespaces(s->space, p, &p->seen);
+	}
 	if (p->owns_mm)
 		p->seen.maps_error = look_at_maps(s->space, p, &p->seen);
-	if (p->owns_fds)
+	if (p->owns_fds && !p->as_fds)
 		p->seen.fds_error = look_at_descriptors(s->space, p, &p->seen);
 }
 
@@ -173,6 +176,9 @@ int collect_outside(struct save *s, struct pidspace_error *err)
 	ssize_t n = readlink(link, root, sizeof root - 1);
 	s->engine->root = n > 1 ? strndup(root, (size_t)n) : NULL;
 	parallel_for(s->engine->processes.n, 8, look, s);
+	vec_each(p, &s->engine->processes)
+		if ((*p)->as)
+			collect_take_outside(*p);
 	vec_each(p, &s->engine->processes)
 		if ((*p)->first && !(*p)->m->exe)
 			return error_sys(err, -ENOMEM, "cannot read process %d", (*p)->m->pid);

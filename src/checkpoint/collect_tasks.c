@@ -36,7 +36,7 @@ static int start_scratch(struct save *s, struct saved_process *p, struct guard_c
 	size_t slots = p->n_tasks < SLOTS_MAX ? p->n_tasks : SLOTS_MAX;
 
 	p->mm->scratch_len = SCRATCH_CODE + slots * SCRATCH_SLOT;
-	guard_prepare(cache, t, &p->mm->maps);
+	guard_prepare(cache, t, p->mm->maps);
 	return scratch_map_start(t, p->mm->scratch_len, err);
 }
 
@@ -68,7 +68,7 @@ static int read_thread(struct save *s, struct saved_process *p, struct frozen_ta
 
 	if (w->error < 0)
 		return error_sys(err, w->error, "cannot read thread %d", k->tid.n);
-	th->comm = strdup(w->stat.comm);
+	th->comm = strdup(p->as ? p->stat.comm : w->stat.comm);
 	th->regs.data = malloc(sizeof k->t.regs);
 	r = tracee_get_xstate(&k->t, xstate, &xlen);
 	if (r < 0)
@@ -95,6 +95,7 @@ static int read_thread(struct save *s, struct saved_process *p, struct frozen_ta
 struct looking {
 	struct save *s;
 	struct thread_work *work;
+	bool *twin; /* by task: its status is known */
 };
 
 static void look_at_thread(void *arg, size_t i, unsigned worker)
@@ -103,7 +104,7 @@ static void look_at_thread(void *arg, size_t i, unsigned worker)
 	const struct frozen_task *k = l->s->engine->frozen->tasks.at[i];
 	struct thread_work *w = &l->work[i];
 
-	if (k->zombie)
+	if (k->zombie || l->twin[i])
 		return;
 	bool leads = k->tid.n == k->tgid.n;
 	if (leads)
@@ -193,7 +194,7 @@ static int work_in_threads(struct save *s, struct saved_process *p, struct threa
 
 static bool may_work_in(const struct saved_process *p)
 {
-	return p->first && !p->refused;
+	return p->first && !p->refused && !p->as;
 }
 
 #define AHEAD 16 /* processes that a step has under way before the first of them is waited for */
@@ -292,13 +293,19 @@ int collect_tasks(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
 	struct thread_work *work = calloc(e->frozen->tasks.n, sizeof *work);
-	struct looking looking = {s, work};
-	int r = work ? 0 : error_sys(err, -ENOMEM, "cannot save tasks");
+	_cleanup_free_ bool *twin = calloc(e->frozen->tasks.n, sizeof *twin);
+	struct looking looking = {s, work, twin};
+	int r = work && twin ? 0 : error_sys(err, -ENOMEM, "cannot save tasks");
 
+	vec_each(p, &e->processes)
+		if (twin && (*p)->as)
+			twin[(*p)->task_at] = true;
 	if (r == 0)
 		parallel_for(e->frozen->tasks.n, 16, look_at_thread, &looking);
 	vec_each(p, &e->processes) {
 		size_t before = s->refusals.n;
+		if (work && (*p)->as)
+			work[(*p)->task_at].status.seccomp = work[(*p)->as->task_at].status.seccomp;
 		if (r == 0 && (*p)->first)
 			r = prepare_threads(s, *p, work + (*p)->task_at, err);
 		for (size_t i = before; i < s->refusals.n; i++)
@@ -309,6 +316,9 @@ int collect_tasks(struct save *s, struct pidspace_error *err)
 		r = map_all_scratch(s, err);
 	if (r == 0)
 		r = work_everywhere(s, work, err);
+	vec_each(p, &e->processes)
+		if (r == 0 && (*p)->as)
+			r = collect_take_answers(*p, err);
 	if (r == 0)
 		r = ask_parents(s, err);
 	if (work)

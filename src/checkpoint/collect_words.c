@@ -112,10 +112,12 @@ int collect_words(struct save *s, struct pidspace_error *err)
 		struct saved_process *p = *slot;
 		if (!p->first)
 			continue;
-		if (take_directories(s, p, &init->first->told) < 0)
+		if (p->as)
+			collect_take_words(p);
+		else if (take_directories(s, p, &init->first->told) < 0)
 			return error_sys(err, -ENOMEM, "cannot read process %d", p->m->pid);
 		check_cwd(s, p->m);
-		if (p->mm)
+		if (p->mm && !p->as)
 			take_memory_words(s, p);
 		p->m->cmdline = command_line(p);
 	}

@@ -96,6 +96,8 @@ static int collect(struct job *j, struct pidspace_error *err)
 
 	if (r == 0)
 		r = collect_tree(s, err);
+	if (r == 0 && collect_twins(s) < 0)
+		r = error_sys(err, -ENOMEM, "cannot compare processes");
 	if (r == 0)
 		r = collect_sharing(s, err);
 	if (r == 0)

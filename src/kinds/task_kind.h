@@ -41,6 +41,9 @@ struct task_kind {
 
 extern const struct task_kind *const task_kinds[]; /* NULL at the end */
 
+/* What take() learns of a stopped thread without asking it: its schedule, robust list, rseq area. -ENOMEM. */
+int task_outside_take(Thread *th, struct hpid tid);
+
 /* Restore side, called by checkpoint/ in this order (see restore_tasks.c). t is a newborn. */
 void task_signals_early(const Process *p, struct batch *b);
 void task_signals_late(const Process *p, const Thread *th, bool first, struct batch *b);

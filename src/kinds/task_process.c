@@ -175,12 +175,23 @@ static int take_words(struct task_view *v, const struct batch *b)
 	return take_auxv(t, b, v->q.auxv, batch_result(b, v->q.get_auxv));
 }
 
+int task_outside_take(Thread *th, struct hpid tid)
+{
+	struct sys_rseq_configuration rs = {};
+
+	sys_get_robust_list(tid.n, &th->robust_list, &th->robust_list_size);
+	if (ptrace(SYS_PTRACE_GET_RSEQ_CONFIGURATION, tid.n, sizeof rs, &rs) > 0 && rs.rseq_abi_pointer) {
+		th->rseq = rs.rseq_abi_pointer;
+		th->rseq_size = rs.rseq_abi_size;
+		th->rseq_signature = rs.signature;
+	}
+	return take_schedule(th, tid.n);
+}
+
 static int process_take(struct task_view *v, const struct batch *b, struct pidspace_error *err)
 {
-	pid_t tid = v->k->t.tid.n;
 	Thread *th = v->thread;
 	Process *p = v->process;
-	struct sys_rseq_configuration rs = {};
 	uint32_t word;
 	int r;
 
@@ -189,15 +200,9 @@ static int process_take(struct task_view *v, const struct batch *b, struct pidsp
 	th->pdeath_signal = word;
 	th->timer_slack_ns = (uint64_t)batch_result(b, v->q.slack);
 	th->no_new_privs = v->status->no_new_privs;
-	sys_get_robust_list(tid, &th->robust_list, &th->robust_list_size);
-	if (ptrace(SYS_PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof rs, &rs) > 0 && rs.rseq_abi_pointer) {
-		th->rseq = rs.rseq_abi_pointer;
-		th->rseq_size = rs.rseq_abi_size;
-		th->rseq_signature = rs.signature;
-	}
 	r = take_credentials(v, (uint32_t)batch_result(b, v->q.securebits), &th->cred);
 	if (r == 0)
-		r = take_schedule(th, tid);
+		r = task_outside_take(th, v->k->t.tid);
 	if (r == 0 && v->first) {
 		memcpy(&word, batch_bytes(b, v->q.subreaper), 4);
 		p->child_subreaper = word;
