@@ -9,7 +9,7 @@
 
 #include "checkpoint/twin_records.h"
 
-#define WORTH 32 /* processes: fewer are asked sooner than the kernel checks the programs */
+#define WORTH 1 /* processes: fewer are asked sooner than the kernel checks the programs */
 
 /* Different byte strings, numbered from 1. */
 struct pool {
@@ -89,25 +89,25 @@ struct numbers {
 
 struct matching {
 	struct save_engine *e;
-	VEC(struct place { pid_t host; uint32_t at; }) order; /* of the processes, by number */
+	VEC(struct place { pid_t pid; uint32_t at; }) order; /* of the processes, by number */
 	struct numbers *of;                                   /* by process */
 	struct pool process, head, fds, maps;
 	VEC(uint8_t) mappings; /* of the process whose mappings come now */
 	pid_t now;
 };
 
-static int by_host(const void *a, const void *b)
+static int by_pid(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
 
-	return x->host < y->host ? -1 : x->host > y->host;
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
-static const struct place *find(const struct matching *m, pid_t host)
+static const struct place *find(const struct matching *m, pid_t pid)
 {
-	struct place key = {host, 0};
+	struct place key = {pid, 0};
 
-	return m->order.n ? bsearch(&key, m->order.at, m->order.n, sizeof key, by_host) : NULL;
+	return m->order.n ? bsearch(&key, m->order.at, m->order.n, sizeof key, by_pid) : NULL;
 }
 
 static bool all_zero(const uint8_t *bytes, size_t len)
@@ -121,7 +121,7 @@ static bool all_zero(const uint8_t *bytes, size_t len)
 static int take_process(void *arg, const struct twin_record *r)
 {
 	struct matching *m = arg;
-	const struct place *at = find(m, r->host);
+	const struct place *at = find(m, r->pid);
 	struct saved_process *p = at ? m->e->processes.at[at->at] : NULL;
 
 	/* One whose leader has exited has nothing left here. */
@@ -151,9 +151,9 @@ static int take_mapping(void *arg, const struct twin_mapping *map)
 {
 	struct matching *m = arg;
 
-	if (map->host != m->now)
+	if (map->pid != m->now)
 		end_mappings(m);
-	m->now = map->host;
+	m->now = map->pid;
 	if (m->mappings.n + map->len > m->mappings.cap) {
 		size_t cap = (m->mappings.n + map->len) * 2;
 		uint8_t *more = realloc(m->mappings.at, cap);
@@ -240,12 +240,12 @@ int collect_twins(struct save *s)
 	for (size_t i = 0; i < n && r == 0; i++) {
 		struct place *at = vec_push(&m.order);
 		if (at)
-			*at = (struct place){e->processes.at[i]->leader->t.tgid.n, (uint32_t)i};
+			*at = (struct place){e->processes.at[i]->m->pid, (uint32_t)i};
 		e->processes.at[i]->order = (uint32_t)i;
 		r = at && m.of ? 0 : -ENOMEM;
 	}
 	if (r == 0) {
-		qsort(m.order.at, n, sizeof *m.order.at, by_host);
+		qsort(m.order.at, n, sizeof *m.order.at, by_pid);
 		r = twin_records_read(ns, &calls);
 	}
 	end_mappings(&m);

@@ -8,7 +8,7 @@
 #include "kernel/btf.h"
 
 /* The structures that are read, each found through a pointer in one above it. */
-enum base { TASK, NSPROXY, PIDNS, CRED, GROUPS, SIGNAL, SIGHAND, MM, FS, FILES, FDT, FD_ARRAY, FD_CLOEXEC, FD_OPEN, VMA, FILE_, INODE, BASES };
+enum base { TASK, PID, NUMBER, PIDNS, CRED, GROUPS, SIGNAL, SIGHAND, MM, FS, FILES, FDT, FD_ARRAY, FD_CLOEXEC, FD_OPEN, VMA, FILE_, INODE, BASES };
 
 static const struct {
 	const char *name; /* of the structure; NULL: plain words */
@@ -16,8 +16,9 @@ static const struct {
 	const char *pointer;
 } bases[BASES] = {
 	[TASK] = {"task_struct", TASK, NULL},
-	[NSPROXY] = {"nsproxy", TASK, "nsproxy"},
-	[PIDNS] = {"pid_namespace", NSPROXY, "pid_ns_for_children"},
+	[PID] = {"pid", TASK, "thread_pid"},
+	[NUMBER] = {"upid", PID, NULL}, /* the last of an array */
+	[PIDNS] = {"pid_namespace", NUMBER, "ns"},
 	[CRED] = {"cred", TASK, "real_cred"},
 	[GROUPS] = {"group_info", CRED, "group_info"},
 	[SIGNAL] = {"signal_struct", TASK, "signal"},
@@ -112,9 +113,11 @@ static const char *const iterators[ITERS] = {"bpf_iter_task", "bpf_iter_task_vma
 #define AT_POINTER(base) (8u * (base))
 #define AT_TGID (8u * BASES)
 #define AT_PID (AT_TGID + 8)
-#define AT_PIDNS (AT_TGID + 16)
-#define AT_MAX_FDS (AT_TGID + 24)
-#define AT_PARTS (AT_TGID + 32)
+#define AT_LEVEL (AT_TGID + 16)
+#define AT_VPID (AT_TGID + 24)
+#define AT_PIDNS (AT_TGID + 32)
+#define AT_MAX_FDS (AT_TGID + 40)
+#define AT_PARTS (AT_TGID + 48)
 
 struct reading {
 	struct btf btf;
@@ -166,6 +169,28 @@ static int copy_groups(const struct reading *g, struct bpf_program *p, unsigned 
 	return r;
 }
 
+#define UPID_SHIFT 4 /* 16 bytes each: include/linux/pid.h struct upid */
+
+/* A task has a number in each PID namespace that it is seen in; the last is that of the one it lives in. */
+static int find_number(const struct reading *g, struct bpf_program *p)
+{
+	struct btf_field nr, ns, numbers;
+	int r = go_to(g, p, PID);
+
+	if (r == 0)
+		r = copy_member(g, p, AT_LEVEL, PID, "level");
+	if (r < 0 || (r = field(g, PID, "numbers", &numbers)) < 0 || (r = field(g, NUMBER, "nr", &nr)) < 0 ||
+	    (r = field(g, NUMBER, "ns", &ns)) < 0)
+		return r;
+	if (nr.size != 4 || ns.at + ns.size != 1u << UPID_SHIFT)
+		return -EBADMSG;
+	bpf_index(p, AT_LEVEL, UPID_SHIFT);
+	bpf_copy(p, AT_VPID, BPF_BASE, numbers.at + nr.at, nr.size);
+	bpf_copy(p, AT_POINTER(PIDNS), BPF_BASE, numbers.at + ns.at, ns.size);
+	bpf_follow(p, AT_POINTER(PIDNS));
+	return 0;
+}
+
 /* Goes on with leaders of the container's processes only. */
 static int choose(const struct reading *g, struct bpf_program *p)
 {
@@ -174,8 +199,7 @@ static int choose(const struct reading *g, struct bpf_program *p)
 	if ((r = copy_member(g, p, AT_TGID, TASK, "tgid")) < 0 || (r = copy_member(g, p, AT_PID, TASK, "pid")) < 0)
 		return r;
 	bpf_leave_unless_same(p, AT_TGID, AT_PID);
-	if ((r = go_to(g, p, NSPROXY)) < 0 || (r = go_to(g, p, PIDNS)) < 0 ||
-	    (r = copy_member(g, p, AT_PIDNS, PIDNS, "ns.inum")) < 0)
+	if ((r = find_number(g, p)) < 0 || (r = copy_member(g, p, AT_PIDNS, PIDNS, "ns.inum")) < 0)
 		return r;
 	bpf_leave_unless(p, AT_PIDNS, g->pidns);
 	return 0;
@@ -282,10 +306,8 @@ static int give_process(void *arg, uint8_t *bytes)
 {
 	const struct reading *g = arg;
 	struct twin_record t = {};
-	uint32_t host;
 
-	memcpy(&host, bytes + AT_TGID, sizeof host);
-	t.host = (pid_t)host;
+	memcpy(&t.pid, bytes + AT_VPID, sizeof t.pid);
 	memcpy(&t.mm, bytes + AT_POINTER(MM), 8);
 	memcpy(&t.files, bytes + AT_POINTER(FILES), 8);
 	memcpy(&t.fs, bytes + AT_POINTER(FS), 8);
@@ -345,10 +367,8 @@ static int give_mapping(void *arg, uint8_t *bytes)
 {
 	const struct mapping_walk *w = arg;
 	struct twin_mapping m = {.bytes = bytes + AT_PARTS, .len = w->size - AT_PARTS};
-	uint32_t host;
 
-	memcpy(&host, bytes + AT_TGID, sizeof host);
-	m.host = (pid_t)host;
+	memcpy(&m.pid, bytes + AT_VPID, sizeof m.pid);
 	return w->g->calls->mapping(w->g->calls->arg, &m);
 }
 

@@ -21,7 +21,7 @@ enum twin_part {
 #define TWIN_FDS_MAX 64 /* of the smallest table there is, and of a word */
 
 struct twin_record {
-	pid_t host;                       /* leader, in our own PID namespace */
+	pid_t pid;                        /* in the PID namespace that was asked for */
 	uint64_t mm, files, fs, sighand;  /* addresses: equal means shared */
 	bool fits_fds;                    /* no descriptor above TWIN_FDS_MAX is open */
 	uint64_t cloexec;                 /* bit n: descriptor n is open and has it */
@@ -32,7 +32,7 @@ struct twin_record {
 /* One mapping: everything that /proc/PID/smaps tells of it, apart from counts, depends on these bytes and TWIN_HEAD. The
  * mappings of a process come one after the other, in order. */
 struct twin_mapping {
-	pid_t host;
+	pid_t pid;
 	const uint8_t *bytes;
 	uint32_t len;
 };
@@ -43,6 +43,6 @@ struct twin_calls {
 	int (*mapping)(void *arg, const struct twin_mapping *m); /* from another thread than process() */
 };
 
-/* Reads all processes whose children are born into the PID namespace with this inode. -errno: this kernel does not
+/* Reads all processes that live in the PID namespace with this inode, not those of namespaces below. -errno: this kernel does not
  * let us, or has structures that are not known here. */
 int twin_records_read(ino_t pidns, const struct twin_calls *calls);

@@ -119,6 +119,13 @@ void bpf_follow(struct bpf_program *p, unsigned from)
 	load(p, BPF_DW, BPF_BASE, REG_BUFFER, (int)from);
 }
 
+void bpf_index(struct bpf_program *p, unsigned from, unsigned shift)
+{
+	load(p, BPF_W, BPF_REG_1, REG_BUFFER, (int)from);
+	emit(p, BPF_ALU64 | BPF_LSH | BPF_K, BPF_REG_1, 0, 0, (int32_t)shift);
+	emit(p, BPF_ALU64 | BPF_ADD | BPF_X, BPF_BASE, BPF_REG_1, 0, 0);
+}
+
 void bpf_clear(struct bpf_program *p, unsigned to)
 {
 	emit(p, BPF_ST | BPF_MEM | BPF_DW, REG_BUFFER, 0, (int)to, 0);

@@ -38,6 +38,8 @@ void bpf_copy_counted(struct bpf_program *p, unsigned to, enum bpf_register reg,
 		      unsigned shift, unsigned max);
 /* BPF_BASE = the word at buffer[from]. */
 void bpf_follow(struct bpf_program *p, unsigned from);
+/* BPF_BASE += the 32-bit word at buffer[from], times 2^shift. */
+void bpf_index(struct bpf_program *p, unsigned from, unsigned shift);
 /* The word at buffer[to] = 0. */
 void bpf_clear(struct bpf_program *p, unsigned to);
 /* buffer[to] |= the word at buffer[from]. */

@@ -29,6 +29,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "kernel/bpf_walk.h"
+#include "kernel/btf.h"
 #include "kernel/sys.h"
 #include "kernel/uffd.h"
 
@@ -345,6 +347,35 @@ static bool try_map_query(void)
 	       q.query_addr < q.vma_end;
 }
 
+static int end_at_first(void *arg, uint8_t *record)
+{
+	*(bool *)arg = true;
+	return -ECANCELED;
+}
+
+/* A program that goes through all mappings. */
+static bool try_bpf_iter(void)
+{
+	static const char *const name[] = {"bpf_iter_task_vma"};
+	struct bpf_program p;
+	struct btf b;
+	uint32_t id;
+	bool seen = false;
+
+	if (btf_open(&b) < 0)
+		return false;
+	btf_functions(&b, name, 1, &id);
+	btf_close(&b);
+	if (id && bpf_program_begin(&p) == 0) {
+		bpf_take_context(&p, BPF_OBJECT, 16);
+		bpf_copy(&p, 0, BPF_OBJECT, 0, 8);
+		bpf_program_end(&p, 8);
+		bpf_walk(&p, id, 8, end_at_first, &seen);
+		bpf_program_done(&p);
+	}
+	return seen;
+}
+
 static bool try_map_files(void)
 {
 	char path[128];
@@ -562,6 +593,7 @@ static const struct {
 	{PROBE_SET_MM_MAP,      try_set_mm_map,      {"PR_SET_MM_MAP",             "3.18", "restore is impossible: heap and stack borders cannot be set"}},
 	{PROBE_MAP_QUERY,       try_map_query,       {"PROCMAP_QUERY",             "6.11", "nothing: mappings are read as text"}},
 	{PROBE_MAP_FILES,       try_map_files,       {"map_files",                 "3.3",  "a file that is mapped, unlinked and open nowhere cannot be saved; it needs root"}},
+	{PROBE_BPF_ITER,        try_bpf_iter,        {"BPF iterators",             "5.12", "a checkpoint of many processes that are alike takes twice as long: each is asked; it needs root, and the kernel's own types (BTF)"}},
 	{PROBE_PAGEMAP_SCAN,    try_pagemap_scan,    {"PAGEMAP_SCAN",              "6.7",  "which pages exist is read entry by entry, slower for large sparse mappings"}},
 	{PROBE_PAGE_GUARD,      try_page_guard,      {"PAGE_IS_GUARD",             "6.15", "guard pages made by MADV_GUARD_INSTALL (6.13) come back as ordinary empty pages"}},
 	{PROBE_WP_ASYNC,        try_wp_async,        {"userfaultfd WP_ASYNC",      "6.7",  "memory cannot be copied while a container runs: --leave-running pauses it until all is copied"}},
