@@ -52,6 +52,23 @@ shim_call:
 	mov	8(%rsp), %r9
 	jmp	gate
 
+/* long trap_native(const struct trap *t): rbx and the return address tell interrupted.c whose call this is */
+	.globl trap_native, shim_native_return
+trap_native:
+	push	%rbx
+	mov	%rdi, %rbx
+	mov	(%rbx), %rax
+	mov	8(%rbx), %rdi
+	mov	16(%rbx), %rsi
+	mov	24(%rbx), %rdx
+	mov	32(%rbx), %r10
+	mov	40(%rbx), %r8
+	mov	48(%rbx), %r9
+	call	gate
+shim_native_return:
+	pop	%rbx
+	ret
+
 /* long shim_bell(struct shim_request *): again when a signal came before the warden has taken the question (seccomp(2),
  * SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) and its handler is none that restarts calls. */
 	.globl shim_bell
@@ -146,8 +163,13 @@ handler:
 	mov	%edi, %r13d		/* a handler's registers are nobody's: sigreturn brings back the guest's */
 	mov	%rsi, %r12
 	mov	%rdx, %rbx
-	mov	%rsi, %rdi
 	and	$-16, %rsp
+	call	shim_interrupted
+	test	%al, %al
+	jz	1f
+	mov	%rbx, %rsp
+	jmp	shim_restorer
+1:	mov	%r12, %rdi
 	call	shim_translate_info
 	mov	%r13d, %edi
 	mov	%r12, %rsi

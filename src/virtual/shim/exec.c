@@ -37,7 +37,7 @@ static long execute(struct trap *t)
 	if (q.ret < 0)
 		return q.ret;
 	exits_release();
-	e = trap_native(t);
+	e = shim_call(t->nr, t->arg[0], t->arg[1], t->arg[2], t->arg[3], t->arg[4], 0);
 	exits_take_back();
 	q.ask = ASK_EXEC_FAILED;
 	shim_bell(&q);

@@ -146,7 +146,7 @@ SPECIAL(signals_pidfd_send)
 SPECIAL(signals_timedwait)
 {
 	siginfo_t *info = (void *)t->arg[1];
-	long e = CALL4(t->nr, t->arg[0], info, t->arg[2], t->arg[3]);
+	long e = trap_native(t);
 
 	if (e > 0 && info)
 		shim_translate_info(info);

@@ -18,11 +18,9 @@ struct trap {
 
 #define SIG_BIT(n) (UINT64_C(1) << ((n) - 1))
 
-/* Makes the call as it stands in t. */
-static inline long trap_native(const struct trap *t)
-{
-	return shim_call(t->nr, t->arg[0], t->arg[1], t->arg[2], t->arg[3], t->arg[4], t->arg[5]);
-}
+/* Makes the call as it stands in t. If it is interrupted by a handler, it does not come back: the trap is forgotten
+ * (interrupted.c). So nothing may have been done for it that is undone afterwards. */
+long trap_native(const struct trap *t);
 
 /* What is passed on in place of a pointer that cannot be read. The kernel cannot read it either, and says so, or what it
  * finds wrong before: even if another thread maps memory at the guest's address meanwhile. */

@@ -21,7 +21,8 @@ SPECIAL(waits_wait4)
 		host = host_or_nobody(who);
 	else if (who < -1 && who != (int)0x80000000)
 		host = -host_or_nobody(-who);
-	e = CALL4(__NR_wait4, host, t->arg[1], t->arg[2], t->arg[3]);
+	t->arg[0] = host;
+	e = trap_native(t);
 	return e > 0 ? ids_guest((int)e) : e;
 }
 
@@ -34,7 +35,8 @@ SPECIAL(waits_waitid)
 
 	if ((which == PID || which == PGID) && id > 0)
 		id = host_or_nobody(id);
-	e = CALL5(__NR_waitid, which, id, info, t->arg[3], t->arg[4]);
+	t->arg[1] = id;
+	e = trap_native(t);
 	if (e == 0 && info && info->si_signo)
 		info->si_pid = ids_guest(info->si_pid);
 	return e;
