@@ -97,6 +97,16 @@ static unsigned own_pid(struct program *p, const struct filter_places *at, const
 	return load(p, DATA(instruction_pointer) + 4);
 }
 
+/* The same; what the guest's handlers return by goes on in the shim (shim/entry.S), which makes the call itself. */
+static unsigned sigreturn(struct program *p, const struct filter_places *at, const struct leaves *l)
+{
+	unsigned low = jump(p, BPF_JEQ, (uint32_t)at->handler_return, l->enosys, l->trap);
+
+	low = load(p, DATA(instruction_pointer));
+	jump(p, BPF_JEQ, (uint32_t)(at->handler_return >> 32), low, l->trap);
+	return load(p, DATA(instruction_pointer) + 4);
+}
+
 static unsigned refusal(struct program *p, const struct filter_places *at, struct leaves *l, unsigned error)
 {
 	if (!l->refuse[error])
@@ -111,7 +121,7 @@ static unsigned row_leaf(struct program *p, const struct filter_places *at, stru
 		return l->allow;
 	if (r->policy == POLICY_REFUSE)
 		return refusal(p, at, l, r->error);
-	return r->nr == SYS_getpid ? own_pid(p, at, l) : l->trap;
+	return r->nr == SYS_getpid ? own_pid(p, at, l) : r->nr == SYS_rt_sigreturn ? sigreturn(p, at, l) : l->trap;
 }
 
 static unsigned condition(struct program *p, const struct catalogue_condition *c, unsigned yes, unsigned no)
@@ -205,7 +215,8 @@ int filter_build(const struct filter_places *places, struct sock_filter **ret, s
 	struct program *p;
 	struct sock_filter *code;
 
-	if (places->gate >> 32 != places->birth_gate >> 32 || places->gate >> 32 != places->bell >> 32)
+	if (places->gate >> 32 != places->birth_gate >> 32 || places->gate >> 32 != places->bell >> 32 ||
+	    places->gate >> 32 != places->handler_return >> 32)
 		return -EINVAL;
 	p = calloc(1, sizeof *p);
 	if (!p)

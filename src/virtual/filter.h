@@ -16,10 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* seccomp_data.instruction_pointer of calls made there: the address behind the syscall instruction. All three share
+/* seccomp_data.instruction_pointer of calls made there: the address behind the syscall instruction. All share
  * their upper 32 bits. */
 struct filter_places {
-	uint64_t gate, birth_gate, bell;
+	uint64_t gate, birth_gate, bell, handler_return;
 };
 
 /* *ret is for the caller to free, *ret_n instructions long, at most BPF_MAXINSNS. -EINVAL: the places lie too far

@@ -33,8 +33,9 @@
 /* The entry points, in this order at the start of the text (shim/entry.S). */
 #define SHIM_ENTRY_SIGSYS (SHIM_TEXT + 0x00)  /* handler of SIGSYS */
 #define SHIM_ENTRY_BOOT (SHIM_TEXT + 0x10)    /* after an exec: rsp is the address of struct shim_image, r8 the memfd */
-#define SHIM_ENTRY_RESTORER (SHIM_TEXT + 0x20) /* rt_sigreturn(2) */
+#define SHIM_ENTRY_RESTORER (SHIM_TEXT + 0x20) /* where the guest's handlers return to */
 #define SHIM_ENTRY_HANDLER (SHIM_TEXT + 0x30) /* stands for the guest's handlers, see shim/actions.c */
+#define SHIM_ENTRY_OWN_RESTORER (SHIM_TEXT + 0x39) /* where the handler of SIGSYS returns to */
 #define SHIM_ENTRY_ENTER (SHIM_TEXT + 0x70)   /* void (long memfd): the same as boot, called */
 #define SHIM_ENTRY_CALL (SHIM_TEXT + 0x80)    /* long (nr, six arguments): a call that is not translated */
 
@@ -43,6 +44,8 @@
 #define SHIM_GATE (SHIM_TEXT + 0x42)
 #define SHIM_GATE_BIRTH (SHIM_TEXT + 0x52)
 #define SHIM_BELL (SHIM_TEXT + 0x62)
+/* From here rt_sigreturn(2) is refused without a trap: the shim looks at the frame first. */
+#define SHIM_RETURN (SHIM_TEXT + 0x29)
 
 /* A new image rings before the shim is there, from its first instructions (warden_exec.c): by a getpid(2) with what the mmap(2)
  * of the text, which comes next, has as its address, length and offset. */

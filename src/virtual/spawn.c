@@ -53,7 +53,7 @@ static _Noreturn void fail(int sock, const struct pidspace_error *err)
 
 static int filter_install(struct pidspace_error *err)
 {
-	const struct filter_places places = {SHIM_GATE, SHIM_GATE_BIRTH, SHIM_BELL};
+	const struct filter_places places = {SHIM_GATE, SHIM_GATE_BIRTH, SHIM_BELL, SHIM_RETURN};
 	struct sock_fprog prog;
 	size_t n;
 	int r = filter_build(&places, &prog.filter, &n);

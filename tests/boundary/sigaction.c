@@ -45,10 +45,17 @@ static void told_as_set(void)
 			BD_CHECK(got.handler == a.handler);
 			BD_EQ(got.flags, a.flags);
 			BD_EQ(got.mask, a.mask);
-			BD_CHECK(got.restorer == a.restorer || bd_virtual()); /* which returns by its own */
+			BD_CHECK(got.restorer == a.restorer);
+			a.flags = flags[i]; /* it is never delivered, but told */
+			a.restorer = (void *)0x567890;
+			BD_DO(raw(SYS_rt_sigaction, sig, &a, &got, 8));
+			BD_CHECK(got.restorer == (void *)0x123450);
+			BD_DO(raw(SYS_rt_sigaction, sig, NULL, &got, 8));
+			BD_EQ(got.flags, flags[i]);
+			BD_CHECK(got.restorer == (void *)0x567890);
 			a = (struct action){ SIG_IGN };
 			BD_DO(raw(SYS_rt_sigaction, sig, &a, &got, 8));
-			BD_EQ(got.flags, flags[i] | RESTORER);
+			BD_EQ(got.flags, flags[i]);
 			BD_DO(raw(SYS_rt_sigaction, sig, NULL, &got, 8));
 			BD_CHECK(got.handler == (void *)SIG_IGN && got.flags == 0);
 		}
@@ -354,9 +361,75 @@ static void exec_keeps_what_is_ignored(void)
 	BD_EQ(n & 1ULL << (SIGSYS - 1), 0);
 }
 
+/* An action of vpid 1 that is reset is init's default: nothing. */
+static void signal_init(void *arg)
+{
+	for (int i = 0; i < 3; i++)
+		BD_DO(raw(SYS_kill, 1, SIGUSR1));
+	BD_DO(raw(SYS_kill, 1, SIGUSR2));
+}
+
+static void raise_twice(void *arg)
+{
+	int before = calls;
+
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+	BD_EQ(calls, before + 1);
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+}
+
+static void raise_twice_by_default(void *arg)
+{
+	raw(SYS_kill, raw(SYS_getpid), SIGUSR1);
+}
+
+static void init_resets(void)
+{
+	for (int i = 0; i < 3; i++) {
+		struct sigaction sa = { .sa_handler = count, .sa_flags = SA_RESETHAND | (i == 2 ? SA_NODEFER : 0) };
+		struct sigaction got;
+
+		calls = 0;
+		sigemptyset(&sa.sa_mask);
+		sigaddset(&sa.sa_mask, SIGTERM);
+		BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+		BD_SYS(sigaction(SIGUSR1, NULL, &got));
+		BD_CHECK(got.sa_handler == count && (got.sa_flags & ~RESTORER) == sa.sa_flags);
+		BD_EQ(bd_reap(bd_child(raise_twice, NULL)) & 0x7f, SIGUSR1); /* a child inherits it, and is no init */
+		BD_EQ(calls, 0);
+		sa.sa_flags = 0;
+		BD_SYS(sigaction(SIGUSR2, &sa, NULL));
+		bd_reap_ok(bd_child(signal_init, NULL));
+		BD_UNTIL(calls >= 2);
+		BD_EQ(calls, 2); /* one of either */
+		BD_SYS(sigaction(SIGUSR1, NULL, &got));
+		BD_CHECK(got.sa_handler == SIG_DFL);
+		BD_EQ(got.sa_flags & SA_RESETHAND, SA_RESETHAND);
+		BD_EQ(sigismember(&got.sa_mask, SIGTERM), 1);
+		BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+		BD_EQ(bd_reap(bd_child(raise_twice_by_default, NULL)) & 0x7f, SIGUSR1);
+	}
+	raw(SYS_exit_group, 0);
+}
+
+static void sigsys_handlers_like_others(void)
+{
+	struct sigaction sa = { .sa_sigaction = look_at_mask, .sa_flags = SA_SIGINFO | SA_RESETHAND }, got;
+
+	sigaddset(&sa.sa_mask, SIGTERM);
+	BD_SYS(sigaction(SIGSYS, &sa, NULL));
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGSYS));
+	BD_EQ(calls, 1);
+	BD_EQ(mask_inside, bd_blocked(1ULL << (SIGTERM - 1) | 1ULL << (SIGSYS - 1)));
+	BD_SYS(sigaction(SIGSYS, NULL, &got));
+	BD_CHECK(got.sa_handler == SIG_DFL);
+	bd_reap_ok(bd_child(ask_for_ids, NULL));
+}
+
 const struct bd_case bd_cases[] = {
 	{ "told as set, for all signals", told_as_set },
 	{ "SA_RESETHAND", resets_and_defers },
+	{ "SA_RESETHAND as pid 1", init_resets, .init = true },
 	{ "SA_NODEFER", nodefer_nests },
 	{ "the mask inside a handler, and afterwards", mask_of_the_handler },
 	{ "a large alternative stack", large_alternative_stacks },
@@ -367,6 +440,7 @@ const struct bd_case bd_cases[] = {
 	{ "contexts are swapped", contexts_are_swapped },
 	{ "SIGSYS is the program's own", sigsys_is_the_programs },
 	{ "SIGSYS kills by default", sigsys_by_default_kills },
+	{ "the action of SIGSYS has a mask and flags", sigsys_handlers_like_others },
 	{ "exec keeps the mask and what is ignored", exec_keeps_what_is_ignored },
 	{},
 };

@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <ucontext.h>
 
 static volatile int calls;
 
@@ -77,8 +78,64 @@ static void under_a_mask(void)
 	}
 }
 
+/* The mask is set before the old one is told. Often: from one place, by each way. */
+static void set_though_the_old_one_cannot_be_told(void)
+{
+	for (int i = 0; i < 100; i++) {
+		uint64_t set = 1ULL << (i % 2 ? SIGUSR1 - 1 : SIGUSR2 - 1);
+
+		BD_ERR(raw(SYS_rt_sigprocmask, SIG_SETMASK, &set, 8, 8), EFAULT);
+		BD_EQ(mask_now(), set);
+		BD_ERR(raw(SYS_rt_sigprocmask, SIG_SETMASK, NULL, 8, 8), EFAULT);
+	}
+}
+
+static void block_by_the_frame(int sig, siginfo_t *si, void *context)
+{
+	ucontext_t *uc = context;
+
+	sigaddset(&uc->uc_sigmask, SIGSYS);
+	sigaddset(&uc->uc_sigmask, SIGUSR2);
+	calls++;
+}
+
+/* The same, but it goes back by a call of its own instead of to its caller. */
+static void return_by_itself(int sig, siginfo_t *si, void *context)
+{
+	block_by_the_frame(sig, si, context);
+	__asm__ volatile("mov %0, %%rsp\n\tsyscall" : : "r"(context), "a"(SYS_rt_sigreturn) : "memory");
+}
+
+static void ask_for_a_pid(void *arg)
+{
+	BD_OP(raw(SYS_getpid), >, 1);
+}
+
+static void handlers_block_by_their_frames(void)
+{
+	uint64_t usr1 = 1ULL << (SIGUSR1 - 1), usr2 = 1ULL << (SIGUSR2 - 1), sys = 1ULL << (SIGSYS - 1), none = 0;
+
+	for (int i = 0; i < 6; i++) {
+		struct sigaction sa = { .sa_sigaction = i % 2 ? return_by_itself : block_by_the_frame,
+					.sa_flags = SA_SIGINFO };
+
+		sigfillset(&sa.sa_mask);
+		BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+		BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, &usr1, NULL, 8));
+		BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+		BD_DO(raw(SYS_rt_sigprocmask, i < 3 ? SIG_UNBLOCK : SIG_SETMASK, i < 3 ? &usr1 : &none, NULL, 8));
+		BD_EQ(calls, i + 1);
+		BD_OP(raw(SYS_getpid), >, 1);
+		BD_EQ(mask_now(), bd_blocked(usr2 | sys));
+		bd_reap_ok(bd_child(ask_for_a_pid, NULL));
+		BD_DO(raw(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8));
+	}
+}
+
 const struct bd_case bd_cases[] = {
 	{ "the mask is told as it was set", is_told_as_set },
 	{ "calls that wait under a mask of their own", under_a_mask },
+	{ "the mask is set though the old one cannot be told", set_though_the_old_one_cannot_be_told },
+	{ "handlers block signals by their frames", handlers_block_by_their_frames },
 	{},
 };

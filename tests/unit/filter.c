@@ -46,7 +46,7 @@ _Static_assert(PRIO_PROCESS == 0 && PRIO_PGRP == 1, "the same");
 _Static_assert(BPF_TASK_FD_QUERY == 20, "the same");
 
 static const struct filter_places places = {
-	.gate = SHIM_GATE, .birth_gate = SHIM_GATE_BIRTH, .bell = SHIM_BELL,
+	.gate = SHIM_GATE, .birth_gate = SHIM_GATE_BIRTH, .bell = SHIM_BELL, .handler_return = SHIM_RETURN,
 };
 
 #define GUEST 0x7f0012345678u
@@ -153,12 +153,14 @@ static uint32_t expected(int nr, uint64_t from, const uint64_t arg[6])
 		return SECCOMP_RET_ALLOW;
 	if (nr == SYS_getpid && from == places.bell)
 		return SECCOMP_RET_USER_NOTIF;
+	if (nr == SYS_rt_sigreturn && from == places.handler_return)
+		return SECCOMP_RET_ERRNO | ENOSYS;
 	return r->policy == POLICY_REFUSE ? SECCOMP_RET_ERRNO | r->error : TRAP;
 }
 
 static void compare(struct filter *f, int nr, const uint64_t arg[6])
 {
-	const uint64_t from[] = {GUEST, places.gate, places.birth_gate, places.bell, places.gate + 1,
+	const uint64_t from[] = {GUEST, places.gate, places.birth_gate, places.bell, places.handler_return, places.gate + 1,
 				 places.gate ^ UINT64_C(1) << 40, places.bell ^ UINT64_C(1) << 40, 0};
 
 	for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
@@ -332,6 +334,9 @@ static void places_that_lie_far_apart_are_refused(void **state)
 
 	(void)state;
 	far.bell ^= UINT64_C(1) << 40;
+	assert_int_equal(filter_build(&far, &f.code, &f.n), -EINVAL);
+	far = places;
+	far.handler_return ^= UINT64_C(1) << 40;
 	assert_int_equal(filter_build(&far, &f.code, &f.n), -EINVAL);
 }
 

@@ -1,5 +1,6 @@
 /* Signal actions and masks. Two things must hold for the guest to go on being translated: SIGSYS stays unblocked
- * with the shim as its handler, and what a handler is told of a sender is a number of the container's.
+ * with the shim as its handler, and what a handler is told of a sender is a number of the container's. (Masks that are read do
+ * not show SIGSYS either: asking for the mask is what sigsetjmp(3) does, too often to be trapped.)
  *
  * So the kernel's handler of every signal the guest catches is SHIM_ENTRY_HANDLER. Which one the guest wants is
  * kept by the kernel itself, in sa_restorer: that comes back on the stack with every delivery, follows
@@ -30,23 +31,29 @@ static long sigsys_action(const struct sigaction *act, struct sigaction *old)
 	return 0;
 }
 
-static void wrap(int sig, struct sigaction *a)
+static bool is_caught(const struct sigaction *a)
+{
+	return a->sa_handler != SIG_DFL && a->sa_handler != SIG_IGN;
+}
+
+static void wrap(struct sigaction *a)
 {
 	if (a->sa_mask & SIG_BIT(SIGSYS))
 		a->sa_flags |= SA_EXPOSE_TAGBITS_;
 	a->sa_mask &= ~SIG_BIT(SIGSYS);
-	if (a->sa_handler == SIG_DFL || a->sa_handler == SIG_IGN)
+	if (!is_caught(a))
 		return;
 	a->sa_restorer = (__sigrestore_t)a->sa_handler;
 	a->sa_handler = (__sighandler_t)SHIM_ENTRY_HANDLER;
-	a->sa_flags |= SA_RESTORER;
 }
 
-static void unwrap(struct sigaction *a)
+static void unwrap(struct sigaction *a, __sigrestore_t restorer, bool once)
 {
 	if (a->sa_handler == (__sighandler_t)SHIM_ENTRY_HANDLER) {
 		a->sa_handler = (__sighandler_t)a->sa_restorer;
-		a->sa_restorer = (__sigrestore_t)SHIM_ENTRY_RESTORER;
+		a->sa_restorer = restorer;
+		if (once)
+			a->sa_flags |= SA_RESETHAND;
 	}
 	if (a->sa_flags & SA_EXPOSE_TAGBITS_) {
 		a->sa_flags &= ~SA_EXPOSE_TAGBITS_;
@@ -67,33 +74,78 @@ static void default_of_init(int sig, struct sigaction *a)
 	}
 }
 
+/* What belongs to an action of the guest's and cannot be left to the kernel. An action with SA_RESETHAND would be the true
+ * default after its signal, which ends vpid 1 where a namespace's init lives on: it is taken back in shim_deliver(). */
+static void note(int sig, struct sigaction *a, bool init)
+{
+	struct own *o = own();
+
+	o->restorer[sig - 1] = (uint64_t)a->sa_restorer;
+	if (init && (a->sa_flags & SA_RESETHAND) && is_caught(a)) {
+		__atomic_or_fetch(&o->once, SIG_BIT(sig), __ATOMIC_RELAXED);
+		a->sa_flags &= ~(unsigned long)SA_RESETHAND;
+	} else {
+		__atomic_and_fetch(&o->once, ~SIG_BIT(sig), __ATOMIC_RELAXED);
+	}
+}
+
 SPECIAL(actions_sigaction)
 {
 	int sig = (int)t->arg[0];
 	const struct sigaction *act = (const void *)t->arg[1];
 	struct sigaction *old = (void *)t->arg[2], a;
 	uint64_t ours = common()->init_default;
-	bool init;
+	__sigrestore_t restorer;
+	bool init, once;
 	long e;
 
+	if (sig < 1 || sig > 64 || t->arg[3] != 8)
+		return trap_native(t);
 	if (act && !guest_readable(act, sizeof a))
-		return CALL4(__NR_rt_sigaction, sig, NOWHERE, 0, t->arg[3]);
-	if (sig == SIGSYS && t->arg[3] == 8)
+		return -EFAULT;
+	if (sig == SIGSYS)
 		return sigsys_action(act, old);
-	init = sig > 0 && sig <= 64 && ids_is_init();
+	init = ids_is_init();
+	restorer = (__sigrestore_t)own()->restorer[sig - 1];
+	once = own()->once & SIG_BIT(sig);
 	if (act) {
 		a = *act;
-		wrap(sig, &a);
+		note(sig, &a, init);
+		wrap(&a);
 		if (init)
 			default_of_init(sig, &a);
 	}
-	e = CALL4(__NR_rt_sigaction, sig, act ? &a : 0, old, t->arg[3]);
+	e = CALL4(__NR_rt_sigaction, sig, act ? &a : 0, old, 8);
 	if (e == 0 && old) {
-		unwrap(old);
+		unwrap(old, restorer, once);
 		if (init && old->sa_handler == SIG_IGN && (ours & SIG_BIT(sig)))
 			old->sa_handler = SIG_DFL;
 	}
 	return e;
+}
+
+/* As the kernel does it before the handler runs: all but the handler stays (kernel/signal.c get_signal()). */
+static __attribute__((noinline)) void reset(int sig)
+{
+	struct sigaction a;
+
+	if (CALL4(__NR_rt_sigaction, sig, 0, &a, 8) < 0 || a.sa_handler != (__sighandler_t)SHIM_ENTRY_HANDLER)
+		return;
+	a.sa_handler = SIG_DFL;
+	a.sa_restorer = (__sigrestore_t)own()->restorer[sig - 1];
+	a.sa_flags |= SA_RESETHAND;
+	if (ids_is_init())
+		default_of_init(sig, &a);
+	CALL4(__NR_rt_sigaction, sig, &a, 0, 8);
+}
+
+/* A signal is about to be handled by the guest. */
+void shim_deliver(int sig, siginfo_t *info)
+{
+	shim_translate_info(info);
+	if ((own()->once & SIG_BIT(sig)) &&
+	    (__atomic_fetch_and(&own()->once, ~SIG_BIT(sig), __ATOMIC_RELAXED) & SIG_BIT(sig)))
+		reset(sig);
 }
 
 /* A child of vpid 1 is an ordinary process: what was ignored in init's place is the default again. */
@@ -137,13 +189,24 @@ SPECIAL(actions_procmask)
 		if (t->arg[0] < SIG_BLOCK || t->arg[0] > SIG_SETMASK)
 			return -EINVAL;
 	}
-	if (t->arg[2]) {
-		long e = CALL4(__NR_rt_sigprocmask, SIG_BLOCK, 0, t->arg[2], 8);
-		if (e < 0)
-			return e;
-	}
 	if (want)
 		*mask = t->arg[0] == SIG_BLOCK ? *mask | set : t->arg[0] == SIG_UNBLOCK ? *mask & ~set : set;
+	/* The mask of this moment is the old one. That it cannot be told changes nothing about the new one. */
+	return t->arg[2] ? CALL4(__NR_rt_sigprocmask, SIG_BLOCK, 0, t->arg[2], 8) : 0;
+}
+
+/* A frame of the guest's own making, or its handler returns in its own way: the ucontext is where the stack pointer is. It is
+ * looked at, and the call made when the frame of this signal is gone. */
+SPECIAL(actions_sigreturn)
+{
+	struct sigcontext *m = (struct sigcontext *)&t->uc->uc_mcontext;
+	uint64_t *mask = (uint64_t *)&((struct ucontext *)m->rsp)->uc_sigmask, set;
+
+	if (guest_readable(mask, sizeof set) && (*mask & SIG_BIT(SIGSYS))) {
+		set = *mask & ~SIG_BIT(SIGSYS);
+		guest_write(mask, &set, sizeof set);
+	}
+	m->rip = SHIM_GATE - 2; /* the syscall instruction */
 	return 0;
 }
 
@@ -196,9 +259,14 @@ long actions_own_sigsys(siginfo_t *info, struct ucontext *uc)
 
 	if (info->si_code <= 0 && (a.sa_handler == SIG_IGN || (a.sa_handler == SIG_DFL && ids_is_init())))
 		return 0;
-	if (a.sa_handler != SIG_DFL && a.sa_handler != SIG_IGN) {
+	if (is_caught(&a)) {
+		if (a.sa_flags & SA_RESETHAND)
+			own()->sigsys.sa_handler = SIG_DFL;
+		set = a.sa_mask & ~set;
+		CALL4(__NR_rt_sigprocmask, SIG_BLOCK, &set, 0, 8);
 		shim_translate_info(info);
 		((void (*)(int, siginfo_t *, void *))(void *)a.sa_handler)(SIGSYS, info, uc);
+		*(uint64_t *)&uc->uc_sigmask &= ~SIG_BIT(SIGSYS);
 		return 0;
 	}
 	a = (struct sigaction){.sa_handler = SIG_DFL};

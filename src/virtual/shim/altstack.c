@@ -37,7 +37,7 @@ SPECIAL(actions_altstack)
 	struct sigaction a = {
 		.sa_handler = (__sighandler_t)SHIM_ENTRY_SIGSYS,
 		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK | SA_RESTORER,
-		.sa_restorer = (__sigrestore_t)SHIM_ENTRY_RESTORER,
+		.sa_restorer = (__sigrestore_t)SHIM_ENTRY_OWN_RESTORER,
 	};
 
 	if (CALL2(__NR_sigaltstack, 0, &now) < 0)

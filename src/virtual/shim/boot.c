@@ -40,7 +40,7 @@ void shim_boot(long fd, const struct shim_image *image)
 	struct sigaction a = {
 		.sa_handler = (__sighandler_t)SHIM_ENTRY_SIGSYS,
 		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTORER,
-		.sa_restorer = (__sigrestore_t)SHIM_ENTRY_RESTORER,
+		.sa_restorer = (__sigrestore_t)SHIM_ENTRY_OWN_RESTORER,
 	};
 	uint64_t set = SIG_BIT(SIGSYS);
 

@@ -9,15 +9,19 @@ shim_start:
 	/* +0x10: after an exec */
 	jmp	boot
 	.balign 16
-	/* +0x20: the restorer, with the very bytes that unwinders know as __restore_rt */
+	/* +0x20: the restorer of the guest's handlers, with the very bytes that unwinders know as __restore_rt. The filter refuses
+	 * the call (filter.c), so that what a handler has done to the mask can be looked at */
 	.globl shim_restorer
 shim_restorer:
 	mov	$15, %rax
 	syscall
+	jmp	returned
 	.balign 16
 	/* +0x30: stands for every handler of the guest */
 	jmp	handler
-	.balign 16
+	/* +0x39: the restorer of our own handler, with the same bytes, of which the last are the gate */
+	.org	shim_start + 0x39
+	mov	$15, %rax
 	/* +0x40: the gate: system calls from here are allowed */
 gate:
 	syscall
@@ -168,9 +172,10 @@ handler:
 	test	%al, %al
 	jz	1f
 	mov	%rbx, %rsp
-	jmp	shim_restorer
-1:	mov	%r12, %rdi
-	call	shim_translate_info
+	jmp	returned
+1:	mov	%r13d, %edi
+	mov	%r12, %rsi
+	call	shim_deliver
 	mov	%r13d, %edi
 	mov	%r12, %rsi
 	mov	%rbx, %rdx
@@ -181,6 +186,13 @@ handler:
 	mov	%rcx, (%rsp)
 	xor	%eax, %eax
 	jmp	*%r11
+
+/* The guest's handler has returned, its ucontext is what the stack pointer shows. Should it have put SIGSYS into the mask that
+ * comes back (uc_sigmask), its next call would be its end. */
+returned:
+	btrl	$30, 296(%rsp)
+	mov	$15, %eax
+	jmp	gate
 
 /* From a trampoline (patch.c): rax is the call, rcx where it goes on, the stack pointer is below the red zone already. What
  * syscall preserves is preserved, the flags too; rcx and r11 (the flags) are as it leaves them. */

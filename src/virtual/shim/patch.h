@@ -1,6 +1,6 @@
 #pragma once
-/* What the shim keeps in SHIM_PRIVATE, memory of the process's own: nothing in it is needed, but for the guest's SIGSYS
- * action. A child of fork(2) has a copy, one of vfork(2) its parent's; after an exec it is empty. */
+/* What the shim keeps in SHIM_PRIVATE, memory of the process's own: nothing in it is needed, but for the guest's
+ * actions. A child of fork(2) has a copy, one of vfork(2) its parent's; after an exec it is empty. */
 #include <asm/signal.h>
 
 #include "virtual/layout.h"
@@ -26,6 +26,8 @@ struct own {
 	uint32_t in_proc;        /* TASK_IN_PROC, where no call is needed to look */
 	uint32_t patching;       /* a lock that nobody waits for */
 	uint32_t threaded;       /* more than one thread has had this memory */
+	uint64_t restorer[64];   /* of the guest's actions: there is no use for them, but they are told */
+	uint64_t once;           /* signals with SA_RESETHAND where the kernel must not do it: vpid 1's, and what its children inherit */
 	struct area areas[AREAS];
 	struct place places[PLACES];
 };

@@ -39,6 +39,7 @@ int ids_host_checked(int guest); /* the same, but a task that is gone or a stran
 int ids_self(void);              /* tgid, the host's */
 bool ids_is_init(void);          /* does vpid 1 ask? */
 void shim_translate_info(siginfo_t *info); /* si_pid of what arrives */
+void shim_deliver(int sig, siginfo_t *info);
 void ids_info_out(siginfo_t *info);        /* of what a guest sends */
 bool ids_info_has_pid(int signo, int code);
 int ids_sender(int host);                  /* the number of such a pid; 0: outside */
@@ -59,6 +60,7 @@ SPECIAL(waits_wait4);
 SPECIAL(waits_waitid);
 SPECIAL(actions_sigaction);
 SPECIAL(actions_procmask);
+SPECIAL(actions_sigreturn);
 SPECIAL(actions_masked_wait);
 SPECIAL(actions_altstack);
 SPECIAL(signals_kill);
