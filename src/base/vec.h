@@ -16,6 +16,16 @@ void *vec_grow(void **at, size_t *n, size_t *cap, size_t size);
 #define vec_push(v)                                                                                \
 	((__typeof__((v)->at))vec_grow((void **)&(v)->at, &(v)->n, &(v)->cap, sizeof *(v)->at))
 
+/* Gives back what it has room for and does not need. */
+#define vec_trim(v)                                                                                \
+	do {                                                                                       \
+		void *trimmed_ = (v)->n ? reallocarray((v)->at, (v)->n, sizeof *(v)->at) : NULL;   \
+		if (trimmed_) {                                                                    \
+			(v)->at = trimmed_;                                                        \
+			(v)->cap = (v)->n;                                                         \
+		}                                                                                  \
+	} while (0)
+
 #define vec_free(v)                                                                                \
 	do {                                                                                       \
 		free((v)->at);                                                                     \

@@ -16,7 +16,13 @@ static void mm_free(struct saved_mm *mm)
 	vec_free(&mm->for_children);
 	vec_free(&mm->orphans);
 	proc_maps_done(&mm->maps_read);
+	vec_each(v, &mm->own)
+		vma__free_unpacked(*v, NULL);
+	vec_free(&mm->own);
 	if (mm->m) {
+		free(mm->m->vma);
+		mm->m->vma = NULL;
+		mm->m->n_vma = 0;
 		/* MappedFiles are owned by the engine's list. */
 		free(mm->m->file);
 		mm->m->file = NULL;

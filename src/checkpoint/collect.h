@@ -13,9 +13,9 @@
 /* Consecutive pages at an address; before: children need them before they are cloned. */
 struct page_run {
 	uint64_t start, end; /* bytes */
+	struct saved_mm *from; /* in whose memory these bytes are; NULL: its own */
 	bool before;
 	bool alone;          /* mapped nowhere else: pinning to read unshares nothing */
-	struct saved_mm *from; /* in whose memory these bytes are; NULL: its own */
 	bool earlier;        /* unchanged since it was copied: earlier.h */
 };
 typedef VEC(struct page_run) page_runs; /* sorted, disjoint */
@@ -26,7 +26,8 @@ struct saved_mm {
 	uint32_t id;
 	struct saved_process *owner;
 	struct saved_mm *parent;   /* forked from; NULL: unknown or unrelated */
-	AddressSpace *m;
+	AddressSpace *m;           /* of its mappings those that an earlier one has as well are that one's: */
+	VEC(Vma *) own;
 	const struct proc_maps *maps; /* maps_read, or those of its twin */
 	struct proc_maps maps_read;
 	page_runs pages;           /* to store */
@@ -51,9 +52,10 @@ struct outside {
 	ino_t ns[N_NAMESPACES]; /* 0: not told */
 	int maps_error, fds_error;
 	struct proc_maps maps;  /* until new_mm() takes it, if owns_mm */
-	struct proc_stat mm_stat; /* of a live thread: a leader that has exited shows no memory */
+	struct proc_stat *mm_stat; /* of a live thread where the leader has exited, which then shows no memory; NULL: the leader's */
 	char *timers;           /* text */
-	struct stat exe;        /* st_ino 0: not told */
+	dev_t exe_dev;
+	ino_t exe_ino;          /* 0: not told */
 	VEC(struct outside_fd {
 		int number;
 		char *info;     /* of fdinfo */
@@ -73,7 +75,7 @@ struct saved_process {
 	struct frozen_task *first; /* first live thread, NULL: zombie */
 	size_t task_at, n_tasks;   /* its tasks in frozen->tasks */
 	Process *m;
-	struct proc_stat stat;
+	const struct proc_stat *stat;
 	struct outside seen;
 	struct saved_process *parent;
 	struct saved_mm *mm;
@@ -87,6 +89,9 @@ struct saved_process {
 	struct saved_process *as, *as_maps, *as_fds;
 	struct twin_look look;
 	uint32_t order;            /* among the processes */
+	uint32_t work_at;          /* while it is asked: collect_tasks.c */
+	bool filtered;             /* it has a seccomp filter */
+	bool lent_xstate, lent_affinity, lent_limits; /* of its first thread and its own: they belong to an earlier process */
 };
 
 struct id_map { /* of a user namespace: inside, outside, count */
@@ -132,9 +137,11 @@ int collect_twins(struct save *s); /* who is the same as another. -ENOMEM */
 /* What a process with a twin takes over from it, once that has been asked: what it lends stays the twin's, until it is
  * given back. */
 void collect_take_outside(struct saved_process *p); /* of struct outside, and what goes with it */
-int collect_take_answers(struct saved_process *p, struct pidspace_error *err); /* of task_kinds */
+int collect_take_answers(struct saved_process *p, struct pidspace_error *err); /* of task_kinds; once all are there */
 void collect_take_words(struct saved_process *p);   /* of collect_words */
 void collect_give_back(struct saved_process *p);
+/* Makes these the thread's vector registers: kept once where an earlier process has the same. -ENOMEM. */
+int collect_keep_xstate(struct saved_process *p, Thread *th, const uint8_t *xstate, size_t len);
 int collect_sharing(struct save *s, struct pidspace_error *err); /* who shares what */
 int collect_maps(struct save *s, struct pidspace_error *err);    /* mappings, address spaces */
 int collect_tasks(struct save *s, struct pidspace_error *err);   /* works inside: task_kinds */
@@ -145,6 +152,9 @@ int collect_pages(struct save *s, struct pidspace_error *err);   /* which pages 
 /* Moves pages that siblings share only with each other to their parent's for_children. -ENOMEM. */
 int collect_siblings(struct save *s);
 int collect_add_run(page_runs *runs, uint64_t start, uint64_t end, bool before, bool alone);
+void collect_trim_runs(page_runs *runs);
+/* Fills in AddressSpace.inherit, for whoever packs it. -ENOMEM. */
+int collect_note_inherited(struct saved_mm *mm);
 /* Is all of this range in runs? */
 bool collect_covers(const page_runs *runs, uint64_t start, uint64_t end, bool only_alone);
 int collect_earlier(struct save *s, struct pidspace_error *err); /* which of them the stream holds already */

@@ -244,7 +244,7 @@ static int classify(struct save *s, struct saved_mm *mm, const struct proc_map *
 			struct page_run *run = vec_push(&mm->pages);
 			if (!run)
 				return -ENOMEM;
-			*run = (struct page_run){m->start, m->end, false};
+			*run = (struct page_run){.start = m->start, .end = m->end};
 			v->kind = VMA_KIND__VMA_ANONYMOUS;
 			v->offset = 0;
 			v->flags |= COLLECT_WHOLE;
@@ -265,9 +265,48 @@ static int classify(struct save *s, struct saved_mm *mm, const struct proc_map *
 	return r;
 }
 
+/* One whose mappings are probably the same. NULL: there is none yet. */
+static const struct saved_mm *like(const struct save *s, const struct saved_mm *mm)
+{
+	const struct saved_process *twin = mm->owner->as_maps;
+	size_t n = s->engine->mms.n;
+
+	return twin ? twin->mm : n > 1 ? s->engine->mms.at[n - 2] : NULL;
+}
+
+static bool same_vma(const Vma *a, const Vma *b)
+{
+	return a->start == b->start && a->end == b->end && a->prot == b->prot && a->flags == b->flags &&
+	       a->kind == b->kind && a->object == b->object && a->offset == b->offset && !strcmp(a->name, b->name);
+}
+
+/* The mapping of the similar one that is the same, or a new one made of v, whose name it takes over. *at: where in the
+ * similar one. NULL: no memory. */
+static Vma *keep_vma(struct saved_mm *mm, Vma *v, const struct saved_mm *similar, size_t *at)
+{
+	while (similar && *at < similar->m->n_vma && similar->m->vma[*at]->start < v->start)
+		(*at)++;
+	if (similar && *at < similar->m->n_vma && same_vma(similar->m->vma[*at], v)) {
+		if (v->name != (char *)protobuf_c_empty_string)
+			free(v->name);
+		return similar->m->vma[*at];
+	}
+	Vma *own = malloc(sizeof *own), **slot = vec_push(&mm->own);
+	if (!own || !slot) {
+		mm->own.n -= slot != NULL;
+		free(own);
+		return NULL;
+	}
+	*own = *v;
+	return *slot = own;
+}
+
 static int collect_vmas(struct save *s, struct saved_mm *mm, struct pidspace_error *err)
 {
 	AddressSpace *a = mm->m;
+
+	const struct saved_mm *similar = like(s, mm);
+	size_t at = 0;
 
 	a->vma = calloc(mm->maps->map.n, sizeof *a->vma);
 	if (!a->vma)
@@ -275,22 +314,23 @@ static int collect_vmas(struct save *s, struct saved_mm *mm, struct pidspace_err
 	vec_each(m, &mm->maps->map) {
 		if (!strcmp(m->name, "[vsyscall]") || !strcmp(m->name, "[uprobes]"))
 			continue;
-		Vma *v = malloc(sizeof *v);
-		if (!v)
-			return error_sys(err, -ENOMEM, "cannot save mappings");
-		vma__init(v);
-		a->vma[a->n_vma++] = v;
-		v->start = m->start;
-		v->end = m->end;
-		v->prot = (uint32_t)m->prot;
-		v->offset = m->offset;
+		Vma v;
+		vma__init(&v);
+		v.start = m->start;
+		v.end = m->end;
+		v.prot = (uint32_t)m->prot;
+		v.offset = m->offset;
 		for (size_t i = 0; i < sizeof flag_words / sizeof *flag_words; i++)
 			if (m->flags & flag_words[i].from)
-				v->flags |= flag_words[i].to;
-		int r = classify(s, mm, m, v, err);
+				v.flags |= flag_words[i].to;
+		int r = classify(s, mm, m, &v, err);
+		if (r >= 0)
+			a->vma[a->n_vma] = keep_vma(mm, &v, similar, &at);
 		if (r < 0)
 			return error_add(err, r, "mapping %llx of process %d", (unsigned long long)m->start,
 					 mm->owner->m->pid);
+		if (!a->vma[a->n_vma++])
+			return error_sys(err, -ENOMEM, "cannot save mappings");
 	}
 	return 0;
 }
@@ -299,9 +339,9 @@ static int collect_exe(struct save *s, struct saved_mm *mm, struct pidspace_erro
 {
 	struct saved_process *p = mm->owner;
 
-	if (!p->seen.exe.st_ino)
+	if (!p->seen.exe_ino)
 		return 0;
-	struct proc_map m = {.dev = p->seen.exe.st_dev, .ino = p->seen.exe.st_ino, .name = p->m->exe};
+	struct proc_map m = {.dev = p->seen.exe_dev, .ino = p->seen.exe_ino, .name = p->m->exe};
 	vec_each(f, &s->engine->mapped)
 		if (!strcmp((*f)->path, p->m->exe)) {
 			mm->m->exe = (*f)->id;
@@ -328,7 +368,7 @@ static int new_mm(struct save *s, struct saved_process *p, struct saved_mm **ret
 		return error_sys(err, -ENOMEM, "cannot save address spaces");
 	address_space__init(mm->m);
 	mm->m->id = mm->id;
-	const struct proc_stat st = p->seen.mm_stat;
+	const struct proc_stat st = p->seen.mm_stat ? *p->seen.mm_stat : *p->stat;
 	mm->maps_read = p->seen.maps;
 	mm->maps = p->as_maps ? p->as_maps->mm->maps : &mm->maps_read;
 	p->seen.maps = (struct proc_maps){};
@@ -346,6 +386,7 @@ static int new_mm(struct save *s, struct saved_process *p, struct saved_mm **ret
 	mm->m->env_end = st.env_end;
 	*ret = mm;
 	r = collect_vmas(s, mm, err);
+	vec_trim(&mm->own);
 	return r < 0 ? r : collect_exe(s, mm, err);
 }
 

@@ -92,13 +92,14 @@ static int look_at_maps(const struct space *sp, const struct saved_process *p, s
 {
 	pid_t pid = p->leader->tgid.n, tid = p->first->tid.n;
 	char path[64], dir[48], *text;
+	struct stat exe;
 	int r = 0;
 
 	directory_of(p, dir);
-	if (p->first == p->leader)
-		o->mm_stat = p->stat;
-	else
-		r = proc_stat_read(sp->proc_fd, pid, tid, &o->mm_stat);
+	if (p->first != p->leader) {
+		o->mm_stat = malloc(sizeof *o->mm_stat);
+		r = o->mm_stat ? proc_stat_read(sp->proc_fd, pid, tid, o->mm_stat) : -ENOMEM;
+	}
 	snprintf(path, sizeof path, "%s/smaps", dir);
 	if (r == 0 && !p->as_maps) {
 		r = fd_slurp_at(sp->proc_fd, path, &text, NULL);
@@ -108,8 +109,10 @@ static int look_at_maps(const struct space *sp, const struct saved_process *p, s
 	if (r < 0 || p->as)
 		return r;
 	snprintf(path, sizeof path, "%d/exe", pid);
-	if (fstatat(sp->proc_fd, path, &o->exe, 0) < 0)
-		o->exe.st_ino = 0;
+	if (fstatat(sp->proc_fd, path, &exe, 0) == 0) {
+		o->exe_dev = exe.st_dev;
+		o->exe_ino = exe.st_ino;
+	}
 	return 0;
 }
 
@@ -188,6 +191,7 @@ int collect_outside(struct save *s, struct pidspace_error *err)
 void collect_outside_done(struct outside *o)
 {
 	proc_maps_done(&o->maps);
+	free(o->mm_stat);
 	free(o->timers);
 	vec_each(f, &o->fd)
 		free(f->info);

@@ -37,6 +37,11 @@ int collect_add_run(page_runs *runs, uint64_t start, uint64_t end, bool before, 
 	return 0;
 }
 
+void collect_trim_runs(page_runs *runs)
+{
+	vec_trim(runs);
+}
+
 bool collect_covers(const page_runs *runs, uint64_t start, uint64_t end, bool only_alone)
 {
 	vec_each(run, runs)
@@ -74,13 +79,34 @@ static int add_in_vmas(struct saved_mm *mm, size_t *at, uint64_t start, uint64_t
 	return 0;
 }
 
-static int note_guard(AddressSpace *a, size_t *at, uint64_t start, uint64_t end)
+/* A mapping of its own to write guards into: others may have the same one without. */
+static Vma *unshare(struct saved_mm *mm, size_t i)
 {
+	Vma *v = mm->m->vma[i];
+
+	if (v->n_guard)
+		return v;
+	Vma *own = malloc(sizeof *own), **slot = vec_push(&mm->own);
+	char *name = v->name == (char *)protobuf_c_empty_string ? v->name : strdup(v->name);
+	if (!own || !slot || !name) {
+		mm->own.n -= slot != NULL;
+		free(own);
+		return NULL;
+	}
+	*own = *v;
+	own->name = name;
+	return *slot = mm->m->vma[i] = own;
+}
+
+static int note_guard(struct saved_mm *mm, size_t *at, uint64_t start, uint64_t end)
+{
+	const AddressSpace *a = mm->m;
+
 	while (*at < a->n_vma && a->vma[*at]->end <= start)
 		(*at)++;
 	for (size_t i = *at; i < a->n_vma && a->vma[i]->start < end; i++) {
-		Vma *v = a->vma[i];
-		uint64_t *more = reallocarray(v->guard, v->n_guard + 2, sizeof *more);
+		Vma *v = unshare(mm, i);
+		uint64_t *more = v ? reallocarray(v->guard, v->n_guard + 2, sizeof *more) : NULL;
 		if (!more)
 			return -ENOMEM;
 		v->guard = more;
@@ -95,7 +121,7 @@ static int note_guard(AddressSpace *a, size_t *at, uint64_t start, uint64_t end)
 static int take_region(struct saved_mm *mm, const struct sys_page_region *g, size_t *at)
 {
 	if (g->categories & SYS_PAGE_IS_GUARD)
-		return note_guard(mm->m, at, g->start, g->end);
+		return note_guard(mm, at, g->start, g->end);
 	if (g->categories & (SYS_PAGE_IS_PFNZERO | SYS_PAGE_IS_FILE))
 		return 0;
 	return add_in_vmas(mm, at, g->start, g->end);
@@ -423,7 +449,7 @@ static int mark_before(struct saved_mm *mm, const page_runs *needs)
 			struct page_run *o = vec_push(&out);
 			if (!o)
 				return -ENOMEM;
-			*o = (struct page_run){a, stop < run->end ? stop : run->end, in, run->alone, NULL};
+			*o = (struct page_run){a, stop < run->end ? stop : run->end, NULL, in, run->alone, false};
 			a = o->end;
 		}
 	}
@@ -432,7 +458,7 @@ static int mark_before(struct saved_mm *mm, const page_runs *needs)
 	return 0;
 }
 
-static int note_inherited(struct saved_mm *mm)
+int collect_note_inherited(struct saved_mm *mm)
 {
 	mm->m->inherit = calloc(mm->inherited.n * 2 + 1, sizeof *mm->m->inherit);
 	if (!mm->m->inherit)
@@ -486,6 +512,9 @@ static void split_one(void *arg, size_t i, unsigned worker)
 	c->child = mm;
 	c->parent = mm->parent;
 	sp->error[i] = split_child(c);
+	collect_trim_runs(&mm->pages);
+	collect_trim_runs(&mm->inherited);
+	vec_trim(&mm->orphans);
 }
 
 static int share_with_parents(struct save *s)
@@ -508,8 +537,8 @@ static int share_with_parents(struct save *s)
 	}
 	if (r == 0)
 		r = collect_siblings(s);
-	for (size_t i = 0; i < e->mms.n && r == 0; i++)
-		r = e->mms.at[i]->parent ? note_inherited(e->mms.at[i]) : 0;
+	vec_each(slot, &e->mms)
+		collect_trim_runs(&(*slot)->pages);
 	for (unsigned i = 0; i < PARALLEL_MAX; i++) {
 		if (!sp.of[i])
 			continue;
@@ -575,6 +604,7 @@ static void scan_one(void *arg, size_t i, unsigned worker)
 	/* Whole mappings were noted before (collect_maps.c). */
 	if (mm->pages.n)
 		qsort(mm->pages.at, mm->pages.n, sizeof *mm->pages.at, by_start);
+	collect_trim_runs(&mm->pages);
 	sc->error[i] = r;
 }
 

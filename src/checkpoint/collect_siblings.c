@@ -69,7 +69,7 @@ static int lend_one(struct claim *claim, size_t n)
 	if (!run)
 		return -ENOMEM;
 	uint64_t a = claim[best].page->address;
-	*run = (struct page_run){a, a + PAGE, true, false, claim[best].mm};
+	*run = (struct page_run){a, a + PAGE, claim[best].mm, true, false, false};
 	bool hidden = claim[best].page->frame & ORPHAN_HASH;
 	for (size_t i = best; i < best + most; i++)
 		claim[i].page->lent = !hidden || same_content(&claim[i], &claim[best]);
@@ -129,8 +129,11 @@ int collect_siblings(struct save *s)
 		r = lend_one(&claims.at[i], k - i);
 	}
 	vec_free(&claims);
-	vec_each(slot, &s->engine->mms)
+	vec_each(slot, &s->engine->mms) {
 		if (r == 0 && (*slot)->orphans.n)
 			r = take_over(*slot);
+		collect_trim_runs(&(*slot)->inherited);
+		vec_free(&(*slot)->orphans);
+	}
 	return r;
 }

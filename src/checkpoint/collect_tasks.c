@@ -21,16 +21,27 @@
 #define SLOTS_MAX 16 /* threads of one process that work at a time */
 
 struct thread_work {
+	struct frozen_task *k;
 	struct task_view v;
 	struct proc_status status;
-	struct proc_stat stat;
+	char comm[sizeof ((struct proc_stat *)0)->comm];
 	int error; /* of reading these two */
 	struct batch batch;
 	bool started;
 };
 
-static int start_scratch(struct save *s, struct saved_process *p, struct guard_cache *cache,
-			 struct pidspace_error *err)
+/* Some processes at a time, so that what is known of tasks while they are asked does not grow with the container. */
+#define WINDOW 512 /* tasks, or one process that has more */
+
+struct window {
+	struct save *s;
+	struct saved_process **at; /* n of them */
+	size_t n;
+	struct thread_work *work;  /* of those that are asked */
+	size_t n_work;
+};
+
+static int start_scratch(struct saved_process *p, struct guard_cache *cache, struct pidspace_error *err)
 {
 	struct tracee *t = &p->first->t;
 	size_t slots = p->n_tasks < SLOTS_MAX ? p->n_tasks : SLOTS_MAX;
@@ -58,63 +69,69 @@ static void map_credentials(const struct save_engine *e, Credentials *c)
 		c->group[i] = map_id(&e->gids, c->group[i]);
 }
 
-static int read_thread(struct save *s, struct saved_process *p, struct frozen_task *k,
-		       struct thread_work *w, struct pidspace_error *err)
+/* What every thread has of its own, whether it is asked or not. */
+static int read_thread(struct save *s, struct saved_process *p, struct frozen_task *k, Thread *th, const char *comm,
+		       struct pidspace_error *err)
 {
 	uint8_t xstate[TRACEE_XSTATE_MAX];
 	size_t xlen = sizeof xstate;
-	Thread *th = w->v.thread;
-	int r;
+	int r = tracee_get_xstate(&k->t, xstate, &xlen);
 
-	if (w->error < 0)
-		return error_sys(err, w->error, "cannot read thread %d", k->tid.n);
-	th->comm = strdup(p->as ? p->stat.comm : w->stat.comm);
-	th->regs.data = malloc(sizeof k->t.regs);
-	r = tracee_get_xstate(&k->t, xstate, &xlen);
 	if (r < 0)
 		return error_sys(err, r, "cannot read the vector registers of thread %d", k->tid.n);
-	th->xstate.data = malloc(xlen);
-	if (!th->comm || !th->regs.data || !th->xstate.data)
+	th->comm = strdup(comm);
+	if (!th->comm || collect_keep_xstate(p, th, xstate, xlen) < 0)
 		return error_sys(err, -ENOMEM, "cannot save thread %d", k->tid.n);
-	memcpy(th->regs.data, &k->t.regs, th->regs.len = sizeof k->t.regs);
-	memcpy(th->xstate.data, xstate, th->xstate.len = xlen);
+	/* As they were at the stop; nobody changes them there before the tasks are let go. */
+	th->regs = (ProtobufCBinaryData){sizeof k->t.regs, (uint8_t *)&k->t.regs};
 	/* What we run there is the stub, which leaves these registers alone. */
 	k->t.xstate = th->xstate.data;
 	k->t.xstate_len = xlen;
 	if (k->ran_ns && s->engine->frozen->stop_ns > k->ran_ns)
 		th->call_elapsed_ns = s->engine->frozen->stop_ns - k->ran_ns;
-	if (w->status.seccomp)
+	if (p->filtered)
 		collect_refuse(s, k->tid, 0, "E_SECCOMP", "its system call filter cannot be carried yet",
 			       "run the program without its sandbox", "thread with a seccomp filter");
 	if (k->t.regs.cs != 0x33)
 		collect_refuse(s, k->tid, 0, "E_I386", "only 64-bit programs can be carried",
 			       "use a 64-bit build of the program", "32-bit program");
+	p->refused |= p->filtered || k->t.regs.cs != 0x33;
 	return 0;
 }
 
-struct looking {
-	struct save *s;
-	struct thread_work *work;
-	bool *twin; /* by task: its status is known */
-};
-
 static void look_at_thread(void *arg, size_t i, unsigned worker)
 {
-	const struct looking *l = arg;
-	const struct frozen_task *k = l->s->engine->frozen->tasks.at[i];
-	struct thread_work *w = &l->work[i];
+	const struct window *win = arg;
+	struct thread_work *w = &win->work[i];
+	const struct frozen_task *k = w->k;
+	int proc_fd = win->s->space->proc_fd;
+	struct proc_stat st;
 
-	if (k->zombie || l->twin[i])
+	if (k->zombie)
 		return;
 	bool leads = k->tid.n == k->tgid.n;
-	if (leads)
-		w->stat = k->stat;
-	else
-		w->error = proc_stat_read(l->s->space->proc_fd, k->tgid.n, k->tid.n, &w->stat);
-	if (w->error == 0)
-		w->error = proc_status_read(l->s->space->proc_fd, k->tgid.n, leads ? 0 : k->tid.n, &w->status);
+	if (!leads)
+		w->error = proc_stat_read(proc_fd, k->tgid.n, k->tid.n, &st);
+	if (w->error == 0) {
+		memcpy(w->comm, leads ? k->stat.comm : st.comm, sizeof w->comm);
+		w->error = proc_status_read(proc_fd, k->tgid.n, leads ? 0 : k->tid.n, &w->status);
+	}
 }
 
+static Thread *add_thread(Process *m, const struct frozen_task *k)
+{
+	Thread *th = malloc(sizeof *th);
+
+	if (!th)
+		return NULL;
+	thread__init(th);
+	m->thread[m->n_thread++] = th;
+	th->tid = k->tid.n;
+	th->dead = k->zombie;
+	return th;
+}
+
+/* w: NULL for one that has a twin. */
 static int prepare_threads(struct save *s, struct saved_process *p, struct thread_work *w,
 			   struct pidspace_error *err)
 {
@@ -124,19 +141,24 @@ static int prepare_threads(struct save *s, struct saved_process *p, struct threa
 	m->thread = calloc(p->n_tasks, sizeof *m->thread);
 	if (!m->thread)
 		return error_sys(err, -ENOMEM, "cannot save process %d", m->pid);
+	if (p->as)
+		p->filtered = p->as->filtered;
 	for (size_t i = 0; i < p->n_tasks && r == 0; i++) {
 		struct frozen_task *k = s->engine->frozen->tasks.at[p->task_at + i];
-		Thread *th = malloc(sizeof *th);
+		Thread *th = add_thread(m, k);
 		if (!th)
 			return error_sys(err, -ENOMEM, "cannot save process %d", m->pid);
-		thread__init(th);
-		m->thread[m->n_thread++] = th;
-		th->tid = k->tid.n;
-		th->dead = k->zombie;
-		w[i].v = (struct task_view){.k = k, .space = s->space, .stat = &p->stat, .status = &w[i].status,
+		if (!w) {
+			r = read_thread(s, p, k, th, k->stat.comm, err);
+			continue;
+		}
+		w[i].v = (struct task_view){.k = k, .space = s->space, .stat = p->stat, .status = &w[i].status,
 					    .process = m, .thread = th, .timers = p->seen.timers, .first = k == p->first};
+		if (w[i].error < 0)
+			return error_sys(err, w[i].error, "cannot read thread %d", k->tid.n);
+		p->filtered = w[i].status.seccomp;
 		if (!k->zombie)
-			r = read_thread(s, p, k, &w[i], err);
+			r = read_thread(s, p, k, th, w[i].comm, err);
 	}
 	return r;
 }
@@ -207,17 +229,15 @@ static bool has_scratch(const struct saved_process *p)
 /* Each step is some processes ahead of the one that waits for it, so that nobody sleeps; not all of them,
  * because what is touched again soon is still in the cache. Whatever was started is finished, also
  * after a failure. */
-static int map_all_scratch(struct save *s, struct pidspace_error *err)
+static int map_all_scratch(const struct window *win, struct guard_cache *cache, struct pidspace_error *err)
 {
-	struct save_engine *e = s->engine;
-	struct guard_cache cache = {};
-	size_t n = e->processes.n;
+	size_t n = win->n;
 	int r = 0;
 
 	for (size_t i = 0; i < n + 2 * AHEAD; i++) {
-		struct saved_process **at = e->processes.at + i;
+		struct saved_process **at = win->at + i;
 		if (i < n && has_scratch(*at) && r == 0) {
-			r = start_scratch(s, *at, &cache, err);
+			r = start_scratch(*at, cache, err);
 			(*at)->started = r == 0;
 		}
 		if (i >= AHEAD && i - AHEAD < n && at[-AHEAD]->started)
@@ -230,7 +250,6 @@ static int map_all_scratch(struct save *s, struct pidspace_error *err)
 					   r < 0 ? NULL : err);
 		r = r < 0 ? r : q;
 	}
-	guard_cache_done(&cache);
 	return r;
 }
 
@@ -244,19 +263,18 @@ static int start_first(struct saved_process *p, struct thread_work *w, struct pi
 	return k < SLOTS_MAX ? start_thread(p, &w[k], k, err) : 0;
 }
 
-static int work_everywhere(struct save *s, struct thread_work *work, struct pidspace_error *err)
+static int work_everywhere(const struct window *win, struct pidspace_error *err)
 {
-	struct save_engine *e = s->engine;
-	size_t n = e->processes.n;
+	size_t n = win->n;
 	int r = 0;
 
 	for (size_t i = 0; i < n + AHEAD; i++) {
-		struct saved_process **at = e->processes.at + i;
+		struct saved_process **at = win->at + i;
 		if (i < n && has_scratch(*at) && r == 0)
-			r = start_first(*at, work + (*at)->task_at, err);
+			r = start_first(*at, win->work + (*at)->work_at, err);
 		if (i < AHEAD || !may_work_in(at[-AHEAD]))
 			continue;
-		int q = work_in_threads(s, at[-AHEAD], work + at[-AHEAD]->task_at, r < 0 ? NULL : err);
+		int q = work_in_threads(win->s, at[-AHEAD], win->work + at[-AHEAD]->work_at, r < 0 ? NULL : err);
 		r = r < 0 ? r : q;
 	}
 	return r;
@@ -289,45 +307,75 @@ static int ask_parents(struct save *s, struct pidspace_error *err)
 	return r;
 }
 
+/* As many of the processes from here on as belong into one window. */
+static int window_open(struct window *win, struct saved_process **at, size_t left)
+{
+	const struct frozen *f = win->s->engine->frozen;
+
+	win->at = at;
+	for (win->n = win->n_work = 0; win->n < left && (!win->n || win->n_work + at[win->n]->n_tasks <= WINDOW); win->n++) {
+		struct saved_process *p = at[win->n];
+		p->work_at = win->n_work;
+		if (p->first && !p->as)
+			win->n_work += p->n_tasks;
+		else if (win->n >= WINDOW)
+			break;
+	}
+	win->work = calloc(win->n_work + 1, sizeof *win->work);
+	if (!win->work)
+		return -ENOMEM;
+	for (size_t i = 0; i < win->n; i++)
+		for (size_t k = 0; at[i]->first && !at[i]->as && k < at[i]->n_tasks; k++)
+			win->work[at[i]->work_at + k].k = f->tasks.at[at[i]->task_at + k];
+	return 0;
+}
+
+static void window_close(struct window *win)
+{
+	for (size_t i = 0; i < win->n_work; i++) {
+		batch_done(&win->work[i].batch);
+		proc_status_done(&win->work[i].status);
+	}
+	free(win->work);
+}
+
+static int ask_window(struct window *win, struct guard_cache *cache, struct pidspace_error *err)
+{
+	int r = 0;
+
+	parallel_for(win->n_work, 16, look_at_thread, win);
+	for (size_t i = 0; i < win->n && r == 0; i++) {
+		struct saved_process *p = win->at[i];
+		if (p->first)
+			r = prepare_threads(win->s, p, p->as ? NULL : win->work + p->work_at, err);
+	}
+	if (r == 0)
+		r = map_all_scratch(win, cache, err);
+	if (r == 0)
+		r = work_everywhere(win, err);
+	for (size_t i = 0; i < win->n && r == 0; i++)
+		if (win->at[i]->first)
+			r = collect_take_answers(win->at[i], err);
+	return r;
+}
+
 int collect_tasks(struct save *s, struct pidspace_error *err)
 {
 	struct save_engine *e = s->engine;
-	struct thread_work *work = calloc(e->frozen->tasks.n, sizeof *work);
-	_cleanup_free_ bool *twin = calloc(e->frozen->tasks.n, sizeof *twin);
-	struct looking looking = {s, work, twin};
-	int r = work && twin ? 0 : error_sys(err, -ENOMEM, "cannot save tasks");
+	struct guard_cache cache = {};
+	int r = 0;
 
-	vec_each(p, &e->processes)
-		if (twin && (*p)->as)
-			twin[(*p)->task_at] = true;
-	if (r == 0)
-		parallel_for(e->frozen->tasks.n, 16, look_at_thread, &looking);
-	vec_each(p, &e->processes) {
-		size_t before = s->refusals.n;
-		if (work && (*p)->as)
-			work[(*p)->task_at].status.seccomp = work[(*p)->as->task_at].status.seccomp;
-		if (r == 0 && (*p)->first)
-			r = prepare_threads(s, *p, work + (*p)->task_at, err);
-		for (size_t i = before; i < s->refusals.n; i++)
-			if (!strcmp(s->refusals.at[i].code, "E_SECCOMP") || !strcmp(s->refusals.at[i].code, "E_I386"))
-				(*p)->refused = true;
+	for (size_t i = 0; i < e->processes.n && r == 0;) {
+		struct window win = {.s = s};
+		r = window_open(&win, e->processes.at + i, e->processes.n - i);
+		if (r < 0)
+			return error_sys(err, r, "cannot save tasks");
+		r = ask_window(&win, &cache, err);
+		window_close(&win);
+		i += win.n;
 	}
-	if (r == 0)
-		r = map_all_scratch(s, err);
-	if (r == 0)
-		r = work_everywhere(s, work, err);
-	vec_each(p, &e->processes)
-		if (r == 0 && (*p)->as)
-			r = collect_take_answers(*p, err);
-	if (r == 0)
-		r = ask_parents(s, err);
-	if (work)
-		for (size_t i = 0; i < e->frozen->tasks.n; i++) {
-			batch_done(&work[i].batch);
-			proc_status_done(&work[i].status);
-		}
-	free(work);
-	return r;
+	guard_cache_done(&cache);
+	return r == 0 ? ask_parents(s, err) : r;
 }
 
 static void unmap_all_scratch(struct save_engine *e)

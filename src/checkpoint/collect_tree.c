@@ -63,25 +63,25 @@ static int add_process(struct save *s, struct frozen *f, size_t at)
 	if (!p->m)
 		return -ENOMEM;
 	process__init(p->m);
-	p->stat = k->stat;
+	p->stat = &k->stat;
 	p->m->pid = k->tgid.n;
-	p->m->ppid = p->stat.ppid;
-	p->m->pgid = p->stat.pgid;
-	p->m->sid = p->stat.sid;
-	p->m->exit_signal = (uint32_t)p->stat.exit_signal;
-	p->m->start_ticks = p->stat.start_ticks;
-	p->m->cpu_ticks = p->stat.utime_ticks + p->stat.stime_ticks;
-	p->m->rss_pages = p->stat.rss_pages;
+	p->m->ppid = p->stat->ppid;
+	p->m->pgid = p->stat->pgid;
+	p->m->sid = p->stat->sid;
+	p->m->exit_signal = (uint32_t)p->stat->exit_signal;
+	p->m->start_ticks = p->stat->start_ticks;
+	p->m->cpu_ticks = p->stat->utime_ticks + p->stat->stime_ticks;
+	p->m->rss_pages = p->stat->rss_pages;
 	if (!p->first) {
 		p->m->state = PROCESS_STATE__PROCESS_ZOMBIE;
-		p->m->exit_status = (uint32_t)p->stat.exit_code;
+		p->m->exit_status = (uint32_t)p->stat->exit_code;
 		return 0;
 	}
 	p->m->stop_signal = (uint32_t)p->first->t.group_stop;
-	int tty = p->stat.tty_nr ? terminal_index_of(p->stat.tty_nr) : -1;
+	int tty = p->stat->tty_nr ? terminal_index_of(p->stat->tty_nr) : -1;
 	if (tty >= 0 && p->m->sid) {
 		p->m->tty = tty + 1;
-		p->m->tty_pgrp = p->stat.tpgid;
+		p->m->tty_pgrp = p->stat->tpgid;
 	}
 	return 0;
 }

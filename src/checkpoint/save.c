@@ -38,7 +38,7 @@ static void progress(struct job *j)
 	j->o->progress(j->o->progress_arg, j->st);
 }
 
-static int write_message(struct save *s, uint32_t type, const ProtobufCMessage *m, struct pidspace_error *err)
+static int write_message(struct save *s, uint16_t type, const ProtobufCMessage *m, struct pidspace_error *err)
 {
 	size_t len = protobuf_c_message_get_packed_size(m);
 	_cleanup_free_ uint8_t *buf = malloc(len + 1);
@@ -46,7 +46,7 @@ static int write_message(struct save *s, uint32_t type, const ProtobufCMessage *
 	if (!buf)
 		return error_sys(err, -ENOMEM, "cannot write the image");
 	protobuf_c_message_pack(m, buf);
-	return save_frame(s, type, buf, len, err);
+	return image_write(s->out, type, buf, len, err);
 }
 
 static int64_t clock_offset(int proc_fd, const char *path, const char *clock)
@@ -118,17 +118,34 @@ static int collect(struct job *j, struct pidspace_error *err)
 	return r == 0 ? collect_words(s, err) : r;
 }
 
-/* Everything but memory. Frames are held back until it is known that nothing refuses. */
-static int write_metadata(struct job *j, struct pidspace_error *err)
+/* What can still be refused: frames are held back until it is known that nothing is. */
+static int save_files(struct job *j, struct pidspace_error *err)
+{
+	int r = tree_file_save_all(&j->s, "/dev/shm", err);
+
+	return r == 0 ? collect_write_files(&j->s, err) : r;
+}
+
+static int write_space(struct save *s, struct saved_mm *mm, struct pidspace_error *err)
+{
+	int r = mm->parent && collect_note_inherited(mm) < 0 ? error_sys(err, -ENOMEM, "cannot write the image") : 0;
+
+	if (r == 0)
+		r = write_message(s, FRAME_ADDRESS_SPACE, &mm->m->base, err);
+	free(mm->m->inherit);
+	mm->m->inherit = NULL;
+	mm->m->n_inherit = 0;
+	return r;
+}
+
+/* One message after the other: packed, all of them would need as much memory again. */
+static int write_processes(struct job *j, struct pidspace_error *err)
 {
 	struct save *s = &j->s;
 	int r = 0;
 
-	r = tree_file_save_all(s, "/dev/shm", err);
-	if (r == 0)
-		r = collect_write_files(s, err);
 	for (size_t i = 0; i < j->e.mms.n && r == 0; i++)
-		r = write_message(s, FRAME_ADDRESS_SPACE, &j->e.mms.at[i]->m->base, err);
+		r = write_space(s, j->e.mms.at[i], err);
 	for (size_t i = 0; i < j->e.processes.n && r == 0; i++) {
 		struct saved_process *p = j->e.processes.at[i];
 		if (p->owns_fds)
@@ -324,7 +341,7 @@ static int save_stopped(struct job *j, struct pidspace_error *err)
 		r = collect(j, err);
 	stats_enter(j->st, PHASE_METADATA);
 	if (r == 0)
-		r = write_metadata(j, err);
+		r = save_files(j, err);
 	if (r == 0)
 		r = refused(j, err);
 	if (r < 0 || j->o->check_only)
@@ -339,6 +356,8 @@ static int save_stopped(struct job *j, struct pidspace_error *err)
 		r = write_container(j, err);
 	if (r == 0)
 		r = save_write_held(&j->s, err);
+	if (r == 0)
+		r = write_processes(j, err);
 	stats_enter(j->st, PHASE_MEMORY);
 	if (r == 0)
 		r = write_memory(j, err);

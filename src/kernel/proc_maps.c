@@ -76,6 +76,31 @@ static void parse_vm_flags(const char *l, struct proc_map *m)
 	}
 }
 
+/* Of smaps the names are a twentieth. Files have several mappings in a row. */
+static void keep_names(struct proc_maps *maps)
+{
+	size_t len = 1;
+	const char *last = "";
+
+	vec_each(m, &maps->map)
+		len += strlen(m->name) + 1;
+	char *names = malloc(len), *at = names;
+	if (!names)
+		return;
+	*at++ = 0;
+	vec_each(m, &maps->map) {
+		const char *name = m->name;
+		m->name = *name ? last : names;
+		if (!strcmp(name, m->name))
+			continue;
+		last = m->name = at;
+		at = stpcpy(at, name) + 1;
+	}
+	free(maps->text);
+	maps->text = names;
+	vec_trim(&maps->map);
+}
+
 int proc_maps_parse(char *text, struct proc_maps *ret)
 {
 	struct proc_maps maps = {.text = text};
@@ -96,6 +121,7 @@ int proc_maps_parse(char *text, struct proc_maps *ret)
 		if (!m || parse_head(l, m) < 0)
 			goto bad;
 	}
+	keep_names(&maps);
 	*ret = maps;
 	return 0;
 bad:
