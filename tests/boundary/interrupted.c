@@ -137,7 +137,7 @@ static void handler_sees_interrupted_call(void)
 	BD_CHECK(seen && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-static char large[1 << 16];
+static char large[32768]; /* as Go's, where traps are handled */
 
 static void handler_on_alternative_stack_sees_it(void)
 {

@@ -1,10 +1,12 @@
-/* Alternative signal stacks, where the shim handles its traps if one is large enough. */
+/* Alternative signal stacks, where the shim handles the traps of programs whose own stacks may be too small for it. */
+#include "virtual/shim/patch.h"
 #include "virtual/shim/trap.h"
 
 #include <linux/signal.h>
 
 #define RED_ZONE 128
-#define LARGE 16384 /* bytes: two signal frames with vector registers and room to work */
+#define LARGE 16384    /* bytes: two signal frames with vector registers and room to work */
+#define GO_SIZE 32768  /* what Go's runtime gives every thread, also as a library in another program */
 
 extern const char shim_back[];
 
@@ -28,8 +30,13 @@ static long make_later(struct trap *t)
 	return 0;
 }
 
-/* Where a program has given a thread a large stack for signals, its own may be too small for our frame (a goroutine's): from
- * then on traps are handled there. A small one is left to the program's handlers, whose calls trap on it. */
+/* Traps are handled on the alternative stack where goroutines make them: theirs are too small for our frame. Not for others: a
+ * program may take the memory of its alternative stack away without a word when it expects no more signals for it. */
+static bool is_for_goroutines(const stack_t *s)
+{
+	return !(s->ss_flags & SS_DISABLE) && (s->ss_size == GO_SIZE || (s->ss_size >= LARGE && own()->small_stacks));
+}
+
 SPECIAL(actions_altstack)
 {
 	long e = trap_native(t);
@@ -49,7 +56,7 @@ SPECIAL(actions_altstack)
 	/* The return from our frame sets it again to what the frame says (kernel/signal.c restore_altstack()). */
 	if (t->uc)
 		t->uc->uc_stack = now;
-	if (!(now.ss_flags & SS_DISABLE) && now.ss_size >= LARGE)
+	if (is_for_goroutines(&now))
 		CALL4(__NR_rt_sigaction, SIGSYS, &a, 0, 8);
 	return e;
 }

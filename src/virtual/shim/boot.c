@@ -53,5 +53,6 @@ void shim_boot(long fd, const struct shim_image *image)
 	if (image) {
 		own()->in_proc = image->in_proc;
 		put_back(image);
+		own()->small_stacks = go_note_is_there((const void *)image->rsp);
 	}
 }

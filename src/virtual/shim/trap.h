@@ -89,6 +89,8 @@ SPECIAL(paths_getcwd);
 
 /* --- and what these share --- */
 
+/* Is the program one of Go's? initial_stack: as the kernel has made it. */
+bool go_note_is_there(const void *initial_stack);
 long trap_dispatch(struct trap *t, const struct catalogue_row *r);
 long rows_translate(struct trap *t, const struct catalogue_row *r);
 long rare_call(struct trap *t);
