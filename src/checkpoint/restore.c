@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "checkpoint/freeze.h"
 #include "checkpoint/host.h"
+#include "image/lend.h"
 #include "kinds/content.h"
 #include "kernel/sys.h"
 
@@ -28,6 +29,15 @@ static int corrupt(const struct image_frame *f, const char *what, struct pidspac
 			 (unsigned long long)f->number, (unsigned long long)f->offset, what);
 }
 
+/* What comes is nearly always like what came before. */
+#define BORROW(m, list) ((m) && (list)->n ? message_borrow(&(m)->base, &(list)->at[(list)->n - 1]->base) : (void)0)
+#define FREE_ALL(list, free_one)                                                                            \
+	do {                                                                                                \
+		for (size_t i_ = (list)->n; i_-- > 0; free_one((list)->at[i_], NULL))                       \
+			if (i_)                                                                             \
+				message_give_back(&(list)->at[i_]->base, &(list)->at[i_ - 1]->base);        \
+		vec_free(list);                                                                             \
+	} while (0)
 #define KEEP(list, pointer) (vec_push(list) ? ((list)->at[(list)->n - 1] = (pointer), 0) : -ENOMEM)
 
 static int take_mm(struct restore_engine *e, const struct image_frame *f, struct pidspace_error *err)
@@ -39,6 +49,7 @@ static int take_mm(struct restore_engine *e, const struct image_frame *f, struct
 			address_space__free_unpacked(m, NULL);
 		return corrupt(f, "address space", err);
 	}
+	BORROW(m, &e->mms);
 	if (KEEP(&e->mms, m) < 0)
 		return error_sys(err, -ENOMEM, "cannot read the image");
 	for (size_t i = 0; i < m->n_file; i++) {
@@ -67,12 +78,14 @@ static int take_frame(struct restore_engine *e, const struct image_frame *f, str
 		return 0;
 	case FRAME_PROCESS:
 		m = process__unpack(NULL, f->len, f->body);
+		BORROW((Process *)m, &e->processes);
 		r = m ? KEEP(&e->processes, m) : 0;
 		break;
 	case FRAME_ADDRESS_SPACE:
 		return take_mm(e, f, err);
 	case FRAME_FD_TABLE:
 		m = fd_table__unpack(NULL, f->len, f->body);
+		BORROW((FdTable *)m, &e->tables);
 		r = m ? KEEP(&e->tables, m) : 0;
 		break;
 	case FRAME_OPEN_FILE:
@@ -413,21 +426,15 @@ static void engine_free(struct restore_engine *e)
 	free(e->helpers);
 	free(e->held);
 	plan_done(&e->plan);
-	vec_each(p, &e->processes)
-		process__free_unpacked(*p, NULL);
-	vec_each(m, &e->mms)
-		address_space__free_unpacked(*m, NULL);
-	vec_each(t, &e->tables)
-		fd_table__free_unpacked(*t, NULL);
+	FREE_ALL(&e->processes, process__free_unpacked);
+	FREE_ALL(&e->mms, address_space__free_unpacked);
+	FREE_ALL(&e->tables, fd_table__free_unpacked);
 	vec_each(f, &e->open_files)
 		open_file__free_unpacked(*f, NULL);
 	vec_each(t, &e->trees)
 		free(t->body);
 	vec_each(fd, &e->mapped_fd)
 		fd_closep(fd);
-	vec_free(&e->processes);
-	vec_free(&e->mms);
-	vec_free(&e->tables);
 	vec_free(&e->open_files);
 	vec_free(&e->trees);
 	vec_free(&e->mapped);
