@@ -24,7 +24,7 @@ _pidspace_value() {
 	*:--root | run:--rootfs | run:--cwd | exec:--cwd) _pidspace_files "$word" -d ;;
 	*:--image | *:--pid-file) _pidspace_files "$word" ;;
 	*:--show-container) _pidspace_words "$word" "$("$program" "${roots[@]}" list -q 2>/dev/null)" ;;
-	*:--compress) _pidspace_words "$word" "none lz4 zstd" ;;
+	*:--compress) _pidspace_words "$word" "none lz4 zstd" ;; # and lz4:LEVEL, zstd:LEVEL
 	restore:--files) _pidspace_words "$word" "strict truncate ignore" ;;
 	*:--pids) _pidspace_words "$word" "space virtual" ;;
 	*:-f | *:--format)

@@ -192,6 +192,7 @@ struct pidspace_stats {
 	uint64_t total_ns;
 	uint64_t memory_bytes;      /* of pages, as they lie in memory */
 	uint64_t image_bytes;       /* written; 0 of a restore */
+	uint64_t raw_bytes;         /* of pages not compressed because that would have taken longer */
 	uint64_t engine_bytes;      /* the most memory that the process doing it ever had resident */
 	uint64_t tasks, threads;
 	uint64_t n_rounds;          /* in which memory was copied before the stop */
@@ -206,6 +207,8 @@ struct pidspace_checkpoint {
 	const char *name;
 	int image_fd;               /* file, pipe or socket; borrowed */
 	enum pidspace_compress compress;
+	int level;                  /* 1 to 12 (lz4), 1 to 19 (zstd): everything is compressed like that, however long
+	                               it takes; 0: at level 1, and only what makes the image ready sooner */
 	bool leave_running;
 	int max_rounds;             /* memory is copied in so many rounds at most before the container stops;
 	                               -1: none; 0: some with leave_running and a regular file, else none */

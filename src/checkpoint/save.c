@@ -383,6 +383,7 @@ static int finish(struct job *j, struct pidspace_error *err)
 	stats_enter(j->st, PHASE_COMMIT);
 	int r = image_commit(j->s.out, err);
 	j->st->image_bytes = image_bytes_written(j->s.out);
+	j->st->raw_bytes = image_bytes_raw(j->s.out);
 	return r == 0 && j->o->written ? j->o->written(j->o->written_arg, err) : r;
 }
 

@@ -32,6 +32,7 @@ struct engine_stats {
 	uint64_t in_ns[PHASE_COUNT];      /* durations */
 	uint64_t bytes_done, bytes_total; /* memory; total 0: not known */
 	uint64_t image_bytes;             /* written; 0 when reading */
+	uint64_t raw_bytes;               /* of these not compressed, to be faster */
 	uint64_t tasks, threads;
 	unsigned n_rounds;
 	struct engine_round {

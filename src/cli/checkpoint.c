@@ -16,7 +16,8 @@ static const struct cli_option options[] = {
 	{LEAVE_RUNNING, "leave-running", NULL, "the container goes on afterwards"},
 	{MAX_ROUNDS, "max-rounds", "N", "copy memory in up to N rounds before it stops (8 with\n"
 					"                            --leave-running to a file, else 0)"},
-	{COMPRESS, "compress", "HOW", "none, lz4 or zstd (none)"},
+	{COMPRESS, "compress", "HOW", "none, or as much as takes no longer: lz4 or zstd; or\n"
+				      "                            everything: lz4:1 to lz4:12, zstd:1 to zstd:19 (none)"},
 	{NO_SYNC, "no-sync", NULL, "do not wait until the image is on its disk"},
 	{EXTERNAL, "external", "KEY", "a PATH, pipe:[INO], socket:[INO] or PID:FD that restore connects\n"
 				      "                            (again for more)"},
@@ -25,16 +26,22 @@ static const struct cli_option options[] = {
 	{0},
 };
 
-static enum pidspace_compress parse_compress(struct cli *c, const char *text)
+static void parse_compress(struct cli *c, struct pidspace_checkpoint *o, const char *text)
 {
-	static const char *const names[] = {
-		[PIDSPACE_NONE] = "none", [PIDSPACE_LZ4] = "lz4", [PIDSPACE_ZSTD] = "zstd",
+	static const struct {
+		const char *name;
+		int most;
+	} ways[] = {
+		[PIDSPACE_NONE] = {"none", 0}, [PIDSPACE_LZ4] = {"lz4", 12}, [PIDSPACE_ZSTD] = {"zstd", 19},
 	};
+	size_t len = strcspn(text, ":"), i = 0;
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (!strcmp(names[i], text))
-			return (enum pidspace_compress)i;
-	cli_usage(c, "--compress '%s' is none of none, lz4 and zstd", text);
+	while (i < sizeof ways / sizeof *ways && (strlen(ways[i].name) != len || strncmp(ways[i].name, text, len)))
+		i++;
+	if (i == sizeof ways / sizeof *ways || (text[len] && !ways[i].most))
+		cli_usage(c, "--compress '%s' is none of none, lz4, zstd, lz4:LEVEL and zstd:LEVEL", text);
+	o->compress = (enum pidspace_compress)i;
+	o->level = text[len] ? (int)cli_number(c, "the level of --compress", text + len + 1, 1, ways[i].most) : 0;
 }
 
 static int parse_rounds(struct cli *c, const char *text)
@@ -79,7 +86,7 @@ static int checkpoint(struct cli *c, int argc, char **argv)
 		case IMAGE: path = optarg; break;
 		case LEAVE_RUNNING: o.leave_running = true; break;
 		case MAX_ROUNDS: o.max_rounds = parse_rounds(c, optarg); break;
-		case COMPRESS: o.compress = parse_compress(c, optarg); break;
+		case COMPRESS: parse_compress(c, &o, optarg); break;
 		case NO_SYNC: o.no_sync = true; break;
 		case EXTERNAL: cli_strings_add(&external, optarg); break;
 		case STATS: want_stats = true; break;

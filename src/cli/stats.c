@@ -60,6 +60,7 @@ static void print_text(const struct pidspace_stats *s)
 	fprintf(stderr, "%-10s %10llu\n", "threads", (unsigned long long)s->threads);
 	print_bytes("pages", s->memory_bytes);
 	print_bytes("image", s->image_bytes);
+	print_bytes("raw", s->raw_bytes);
 	print_bytes("engine", s->engine_bytes);
 }
 
@@ -79,6 +80,7 @@ static void print_json(const struct pidspace_stats *s)
 	json_add_int(o, "threads", (int64_t)s->threads);
 	json_add_int(o, "memory_bytes", (int64_t)s->memory_bytes);
 	json_add_int(o, "image_bytes", (int64_t)s->image_bytes);
+	json_add_int(o, "raw_bytes", (int64_t)s->raw_bytes);
 	json_add_int(o, "engine_bytes", (int64_t)s->engine_bytes);
 	fprintf(stderr, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_SPACED));
 	json_object_put(o);

@@ -30,7 +30,7 @@ struct control_request {
 	uint32_t magic;
 	uint16_t version, type;
 	uint32_t n_argv, n_env, n_external;
-	uint32_t compress;
+	uint32_t compress, level;
 	uint32_t max_rounds; /* of CHECKPOINT */
 	bool detach, terminal, leave_running;
 	bool always_rounds;  /* also where there is little to gain */

@@ -192,6 +192,7 @@ void describe_stats(const struct engine_stats *st, struct pidspace_stats *ret)
 		.total_ns = st->done_ns - st->start_ns,
 		.memory_bytes = st->bytes_done,
 		.image_bytes = st->image_bytes,
+		.raw_bytes = st->raw_bytes,
 		.tasks = st->tasks,
 		.threads = st->threads,
 	};

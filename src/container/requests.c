@@ -205,7 +205,8 @@ static int confirm_with(void *arg, struct pidspace_error *err)
 
 static struct image_options image_options(const struct control_message *q)
 {
-	return (struct image_options){.compress = (enum image_compress)q->head.compress, .sync = q->head.sync};
+	return (struct image_options){.compress = (enum image_compress)q->head.compress, .level = (int)q->head.level,
+				      .sync = q->head.sync};
 }
 
 /* The clocks of a running tree move on, so it is stopped before they are read: a restored tree must

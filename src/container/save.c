@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "container/reach.h"
+#include "image/image.h"
 
 #define DEFAULT_ROUNDS 8
 #define DIED "the container's monitor died in the middle of it; the container runs on"
@@ -40,19 +41,30 @@ static uint32_t rounds_wanted(const struct pidspace_checkpoint *o)
 	return o->leave_running && is_regular(o->image_fd) ? DEFAULT_ROUNDS : 0;
 }
 
+static int check_level(const struct pidspace_checkpoint *o, struct pidspace_error *err)
+{
+	static const int most[] = {[PIDSPACE_NONE] = 0, [PIDSPACE_LZ4] = IMAGE_LZ4_MOST, [PIDSPACE_ZSTD] = IMAGE_ZSTD_MOST};
+
+	if ((size_t)o->compress < sizeof most / sizeof *most && o->level >= 0 && o->level <= most[o->compress])
+		return 0;
+	return error_set(err, -EINVAL, "E_COMPRESS", "there is no compression %d of level %d", (int)o->compress, o->level);
+}
+
 int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
 			struct pidspace_refusal **ret_refusals, size_t *ret_n,
 			struct pidspace_stats *ret_stats, struct pidspace_error *err)
 {
-	struct control_request q = {.type = CONTROL_CHECKPOINT, .compress = (uint32_t)o->compress,
+	struct control_request q = {.type = CONTROL_CHECKPOINT, .compress = (uint32_t)o->compress, .level = (uint32_t)o->level,
 				    .leave_running = o->leave_running, .max_rounds = rounds_wanted(o),
 				    .always_rounds = o->max_rounds > 0, .sync = !o->no_sync,
 				    .confirm = o->written && is_regular(o->image_fd)};
 	struct control_answer a = {.progress = o->progress, .progress_arg = o->progress_arg,
 				   .written = o->written, .written_arg = o->written_arg};
 	_cleanup_close_ int sock = -1;
-	int r = reach_monitor(p, o->name, &sock, err);
+	int r = check_level(o, err);
 
+	if (r == 0)
+		r = reach_monitor(p, o->name, &sock, err);
 	if (ret_refusals && ret_n) {
 		*ret_refusals = NULL;
 		*ret_n = 0;

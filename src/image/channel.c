@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -167,6 +169,31 @@ int channel_write(struct channel *c, struct iovec *iov, size_t n)
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r == 0 && c->sync ? write_behind(&c->behind, c->base + c->pos) : r;
+}
+
+const char *channel_advice(int status)
+{
+	switch (status) {
+	case -ENOSPC:
+	case -EDQUOT:
+		return "; make room or write the image elsewhere";
+	case -EPIPE:
+	case -ECONNRESET:
+		return "; whoever reads the image has gone";
+	case -EFBIG:
+		return "; raise the file size limit (ulimit -f)";
+	default:
+		return "";
+	}
+}
+
+bool channel_busy(const struct channel *c)
+{
+	int n = 0;
+
+	if (c->regular || ioctl(c->fd, c->socket ? SIOCOUTQ : FIONREAD, &n) < 0)
+		return false;
+	return n > 0;
 }
 
 void channel_sync_behind(struct channel *c)

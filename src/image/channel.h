@@ -34,6 +34,12 @@ void channel_cancel(struct channel *c);
  * Any other -errno of writev(2) as well. */
 int channel_write(struct channel *c, struct iovec *iov, size_t n);
 
+/* What to do about a failure to write: "; ..." or nothing. */
+const char *channel_advice(int status);
+
+/* Has the other side of a pipe or socket still something to take? Of anything else nobody knows: false. */
+bool channel_busy(const struct channel *c);
+
 /* Of a regular file: what is written from now on goes to its disk at once, and channel_sync() waits until all of
  * it is there: -errno of fdatasync(2). Elsewhere neither does anything. */
 void channel_sync_behind(struct channel *c);

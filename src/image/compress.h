@@ -6,14 +6,15 @@
 #include "image/image.h"
 
 struct compress_state {
-	void *lz4;
+	void *lz4, *lz4_high;
 	void *zstd_in, *zstd_out;
 };
 
 void compress_done(struct compress_state *s);
 
-/* Bytes written to out, or 0 when the result would not fit into cap (or without memory): store it raw. */
-size_t compress_block(struct compress_state *s, enum image_compress c, void *out, size_t cap,
+/* Bytes written to out, or 0 when the result would not fit into cap (or without memory): store it raw. The level as
+ * lz4(1) and zstd(1) count: 1 is fast, IMAGE_LZ4_MOST and IMAGE_ZSTD_MOST are small. */
+size_t compress_block(struct compress_state *s, enum image_compress c, int level, void *out, size_t cap,
 		      const void *in, size_t len);
 
 /* Fills exactly len bytes, never more, whatever the input. 0; -EBADMSG: the input is not that;

@@ -21,14 +21,19 @@ struct image_reader;
 
 /* --- writing --- */
 
+#define IMAGE_LZ4_MOST 12
+#define IMAGE_ZSTD_MOST 19
+
 struct image_options {
 	enum image_compress compress;
+	int level;  /* 1 to IMAGE_LZ4_MOST, IMAGE_ZSTD_MOST: everything is compressed like that; 0: at level 1, and only
+		     * as much as makes the image ready sooner (effort.h) */
 	bool early; /* image_write_early_pages() may be called */
 	bool sync;  /* a regular file is on its disk when image_commit() returns */
 };
 /* Starts a stream on fd (borrowed; file, pipe or socket). Writes magic and header. */
 int image_writer_open(struct image_writer **ret, int fd, const struct image_options *o, struct pidspace_error *err);
-/* The same without further options. */
+/* The same at level 1, without further options. */
 int image_writer_new(struct image_writer **ret, int fd, enum image_compress c, struct pidspace_error *err);
 
 /* One metadata frame. */
@@ -65,6 +70,8 @@ int image_write_earlier(struct image_writer *w, uint32_t space_id, uint32_t phas
  * that was asked for. Without success the stream counts for nothing. */
 int image_commit(struct image_writer *w, struct pidspace_error *err);
 uint64_t image_bytes_written(const struct image_writer *w);
+/* Bytes of pages that were stored raw because compressing them would have taken longer. */
+uint64_t image_bytes_raw(const struct image_writer *w);
 void image_writer_free(struct image_writer *w); /* without commit: the stream stays invalid */
 
 /* --- reading --- */

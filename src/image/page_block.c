@@ -83,7 +83,7 @@ static void split_run(struct page_block *b, const struct image_run *r, uint8_t *
 		b->end = r->address + r->bytes;
 }
 
-static bool pack(struct page_block *b, enum image_compress c, struct compress_state *s)
+static bool pack(struct page_block *b, enum image_compress c, int level, struct compress_state *s)
 {
 	size_t len = b->pages.data_len, at = 0;
 
@@ -95,7 +95,7 @@ static bool pack(struct page_block *b, enum image_compress c, struct compress_st
 	b->piece[0] = (struct iovec){b->data, len};
 	b->n_pieces = 1;
 	/* Less than a 32nd saved is not worth the decompression. */
-	size_t n = compress_block(s, c, b->packed, len - len / 32, b->data, len);
+	size_t n = compress_block(s, c, level, b->packed, len - len / 32, b->data, len);
 	if (!n)
 		return false;
 	b->piece[0] = (struct iovec){b->packed, n};
@@ -104,7 +104,7 @@ static bool pack(struct page_block *b, enum image_compress c, struct compress_st
 	return true;
 }
 
-void page_block_prepare(struct page_block *b, enum image_compress c, struct compress_state *s,
+void page_block_prepare(struct page_block *b, enum image_compress c, int level, struct compress_state *s,
 			const struct crc32c *crc)
 {
 	uint8_t *p = b->data;
@@ -115,7 +115,7 @@ void page_block_prepare(struct page_block *b, enum image_compress c, struct comp
 	b->end = 0;
 	for (size_t i = 0; i < b->n_given; p += b->given[i++].bytes)
 		split_run(b, &b->given[i], p);
-	if (c == IMAGE_NONE || !b->pages.data_len || !pack(b, c, s)) {
+	if (c == IMAGE_NONE || !b->pages.data_len || !pack(b, c, level, s)) {
 		b->pages.stored_len = b->pages.data_len;
 		b->pages.encoding = IMAGE_NONE;
 	}

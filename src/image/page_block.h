@@ -34,7 +34,7 @@ void page_block_unmap(void *p, size_t bytes);
 int page_block_give(struct page_block *b, const struct image_run *runs, size_t n);
 
 /* Finds zero pages, compresses, computes the crc. */
-void page_block_prepare(struct page_block *b, enum image_compress c, struct compress_state *s,
+void page_block_prepare(struct page_block *b, enum image_compress c, int level, struct compress_state *s,
 			const struct crc32c *crc);
 
 /* Writes header and lead for a frame that begins at file offset `at`; returns the lead's length. */

@@ -6,7 +6,8 @@
  *     caller ── image_write ──► stage ─┐ (swapped into the next block as what is written before it)
  *     caller ── image_write_pages ──► ring: QUEUED ─ worker ─► READY ─ writing thread ─► fd
  *
- * Without compression there are no workers: whoever gives a block has prepared it.
+ * A block that is not compressed is READY at once: whoever gives it has prepared it, in his cache. Which blocks are
+ * compressed depends on who waits for whom (effort.h), and the writing thread sees that.
  * Whatever is staged comes after every block in the ring. "Idle" means the ring is empty; then, and
  * only then, the caller writes to the descriptor itself. */
 #include <errno.h>
@@ -16,10 +17,13 @@
 #include "base/error.h"
 #include "base/vec.h"
 #include "image/channel.h"
+#include "image/effort.h"
 #include "image/page_block.h"
 #include "image/pool.h"
 
-#define SLOTS_MAX (POOL_MAX + 5)
+#define SPARE 4        /* blocks that are read, written, or wait to be */
+#define SPARE_PACKED 8 /* the same while others are compressed: raw ones are written in a quarter of that time */
+#define SLOTS_MAX (POOL_MAX + SPARE_PACKED)
 #define STAGE ((size_t)512 << 10)
 #define SMALL ((size_t)128 << 10) /* bytes of pages that the caller prepares itself */
 #define SMALL_PACKED ((size_t)32 << 10) /* the same when they are compressed */
@@ -36,6 +40,8 @@ struct slot {
 struct image_writer {
 	struct channel out;
 	enum image_compress compress;
+	int level;
+	bool adapts;               /* not everything has to be compressed */
 	struct crc32c crc;
 	struct compress_state own; /* of callers, under the lock */
 
@@ -46,9 +52,13 @@ struct image_writer {
 
 	/* under the lock */
 	unsigned n_slots, n_free;
+	struct effort effort; /* and who is at work */
+	uint64_t raw_bytes;
 	struct slot *free_slot[SLOTS_MAX]; /* a stack: the hottest buffer first */
 	struct slot *ring[SLOTS_MAX];
-	uint64_t queued, claimed, written; /* blocks, ever */
+	struct slot *todo[SLOTS_MAX];  /* to be compressed */
+	uint64_t asked, claimed;       /* blocks to be compressed, ever: all, and taken by a worker */
+	uint64_t queued, written;      /* blocks, ever */
 	uint8_t *stage;
 	size_t stage_len;
 	uint64_t frames, bytes;
@@ -63,22 +73,6 @@ struct image_writer {
 
 /* --- writing to the descriptor: the writing thread, or a caller while idle --- */
 
-static const char *write_advice(int status)
-{
-	switch (status) {
-	case -ENOSPC:
-	case -EDQUOT:
-		return "; make room or write the image elsewhere";
-	case -EPIPE:
-	case -ECONNRESET:
-		return "; whoever reads the image has gone";
-	case -EFBIG:
-		return "; raise the file size limit (ulimit -f)";
-	default:
-		return "";
-	}
-}
-
 /* Sets the error that every later call answers with. Under the lock. */
 static void fail(struct image_writer *w, int status)
 {
@@ -86,7 +80,7 @@ static void fail(struct image_writer *w, int status)
 		return;
 	error_set(&w->error, status, "E_IMAGE_WRITE",
 		  "the image cannot be written at byte %llu: %s%s", (unsigned long long)w->out.pos,
-		  strerror(-status), write_advice(status));
+		  strerror(-status), channel_advice(status));
 }
 
 static int answer(struct image_writer *w, struct pidspace_error *err)
@@ -144,8 +138,16 @@ static int write_block(struct image_writer *w, struct slot *s, uint64_t *ret_at)
 	return channel_write(&w->out, w->iov, n);
 }
 
+static void note(struct image_writer *w)
+{
+	if (w->adapts)
+		effort_note(&w->effort, effort_now());
+}
+
 static void release(struct image_writer *w, struct slot *s)
 {
+	w->effort.lent -= s->state == SLOT_LENT;
+	note(w);
 	s->state = SLOT_FREE;
 	s->before_len = 0;
 	w->free_slot[w->n_free++] = s;
@@ -161,20 +163,54 @@ static void *work(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		while (!w->stop && w->claimed == w->queued)
+		while (!w->stop && w->claimed == w->asked)
 			pthread_cond_wait(&w->work, &w->lock);
 		if (w->stop)
 			break;
-		struct slot *s = w->ring[w->claimed++ % SLOTS_MAX];
+		struct slot *s = w->todo[w->claimed++ % SLOTS_MAX];
 		pthread_mutex_unlock(&w->lock);
-		page_block_prepare(&s->block, w->compress, &state, &w->crc);
+		page_block_prepare(&s->block, w->compress, w->level, &state, &w->crc);
 		pthread_mutex_lock(&w->lock);
 		s->state = SLOT_READY;
+		w->effort.packing--;
+		note(w);
 		pthread_cond_signal(&w->ready);
 	}
 	pthread_mutex_unlock(&w->lock);
 	compress_done(&state);
 	return NULL;
+}
+
+/* The writing thread waits: for a block, or until one is compressed. */
+static void wait_for_block(struct image_writer *w)
+{
+	bool packing = w->written != w->queued;
+	struct effort_mark from;
+
+	note(w);
+	effort_mark(&w->effort, &from);
+	pthread_cond_wait(&w->ready, &w->lock);
+	note(w);
+	if (w->adapts && w->written) /* nobody could be quicker with the first */
+		effort_waited(&w->effort, &from, packing, packing && channel_busy(&w->out));
+}
+
+/* Gives up the lock meanwhile. */
+static int write_and_learn(struct image_writer *w, struct slot *s, uint64_t *ret_at)
+{
+	struct effort_mark from, to;
+
+	w->effort.writing = true;
+	note(w);
+	effort_mark(&w->effort, &from);
+	pthread_mutex_unlock(&w->lock);
+	int r = write_block(w, s, ret_at);
+	effort_mark(&w->effort, &to);
+	pthread_mutex_lock(&w->lock);
+	w->effort.writing = false;
+	note(w);
+	effort_wrote(&w->effort, &from, &to);
+	return r;
 }
 
 static void *write_in_order(void *arg)
@@ -187,14 +223,12 @@ static void *write_in_order(void *arg)
 		if (w->stop)
 			break;
 		if (w->written == w->queued || s->state != SLOT_READY) {
-			pthread_cond_wait(&w->ready, &w->lock);
+			wait_for_block(w);
 			continue;
 		}
 		if (!w->error.status) {
 			uint64_t at;
-			pthread_mutex_unlock(&w->lock);
-			int r = write_block(w, s, &at);
-			pthread_mutex_lock(&w->lock);
+			int r = write_and_learn(w, s, &at);
 			if (r < 0)
 				fail(w, r);
 			else
@@ -209,10 +243,16 @@ static void *write_in_order(void *arg)
 }
 
 /* Raw blocks only need a look and a checksum: done while they are in the caller's cache, that and reading them
- * takes less time than writing them takes the other thread. */
-static bool prepared_by_caller(const struct image_writer *w)
+ * takes less time than writing them takes the other thread. Small blocks are those of many little processes, where time
+ * goes elsewhere: they are always compressed. */
+static bool stays_raw(struct image_writer *w, size_t bytes)
 {
-	return w->compress == IMAGE_NONE;
+	if (w->compress == IMAGE_NONE)
+		return true;
+	if (!w->adapts || bytes <= SMALL || effort_wants(&w->effort))
+		return false;
+	w->raw_bytes += bytes;
+	return true;
 }
 
 static void stop_threads(struct image_writer *w)
@@ -230,7 +270,7 @@ static void stop_threads(struct image_writer *w)
 /* Under the lock, idle. Without threads (limits) everything is done by the caller. */
 static void start_threads(struct image_writer *w)
 {
-	unsigned n = prepared_by_caller(w) ? 0 : w->n_slots - 4;
+	unsigned n = w->compress == IMAGE_NONE ? 0 : w->n_slots - SPARE_PACKED;
 
 	if (w->threads || w->no_threads)
 		return;
@@ -266,7 +306,11 @@ int image_writer_open(struct image_writer **ret, int fd, const struct image_opti
 	pthread_cond_init(&w->done, NULL);
 	crc32c_init(&w->crc);
 	w->compress = o->compress;
-	w->n_slots = (pool_cpus() < POOL_MAX - 1 ? pool_cpus() : POOL_MAX - 1) + 4;
+	w->level = o->level ? o->level : 1;
+	w->adapts = !o->level;
+	effort_init(&w->effort, pool_cpus());
+	w->n_slots = (w->effort.cpus < POOL_MAX - 1 ? w->effort.cpus : POOL_MAX - 1) +
+		     (w->compress == IMAGE_NONE ? SPARE : SPARE_PACKED);
 	for (unsigned i = 0; i < w->n_slots; i++)
 		w->free_slot[w->n_free++] = &w->slot[i];
 	r = channel_init(&w->out, fd);
@@ -291,13 +335,16 @@ int image_writer_open(struct image_writer **ret, int fd, const struct image_opti
 
 int image_writer_new(struct image_writer **ret, int fd, enum image_compress c, struct pidspace_error *err)
 {
-	return image_writer_open(ret, fd, &(struct image_options){.compress = c}, err);
+	return image_writer_open(ret, fd, &(struct image_options){.compress = c, .level = 1}, err);
 }
 
 static void wait_idle(struct image_writer *w)
 {
+	w->effort.waiting++;
+	note(w);
 	while (w->written != w->queued)
 		pthread_cond_wait(&w->done, &w->lock);
+	w->effort.waiting--;
 }
 
 /* Room for n bytes in the stage, at most STAGE. */
@@ -374,26 +421,32 @@ int image_write(struct image_writer *w, uint16_t type, const void *body, size_t 
 void *image_page_buffer(struct image_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
+	w->effort.waiting++;
+	note(w);
 	while (!w->n_free)
 		pthread_cond_wait(&w->done, &w->lock);
+	w->effort.waiting--;
 	struct slot *s = w->free_slot[--w->n_free];
-	if (!s->block.data && !(s->block.data = page_block_map(IMAGE_BLOCK)))
+	if (!s->block.data && !(s->block.data = page_block_map(IMAGE_BLOCK))) {
 		w->free_slot[w->n_free++] = s;
-	else
+	} else {
 		s->state = SLOT_LENT;
+		w->effort.lent++;
+		note(w);
+	}
 	pthread_mutex_unlock(&w->lock);
 	return s->block.data;
 }
 
-/* The block is prepared and written by the caller: into the stage if it is small. Idle. */
-static void put_block(struct image_writer *w, struct slot *s)
+/* The block is written by the caller, and prepared unless it is raw: into the stage if it is small. Idle. */
+static void put_block(struct image_writer *w, struct slot *s, bool raw)
 {
 	struct page_block *b = &s->block;
 	uint64_t at = 0;
 
 	b->number = (uint32_t)w->frames++;
-	if (!prepared_by_caller(w))
-		page_block_prepare(b, w->compress, &w->own, &w->crc);
+	if (!raw)
+		page_block_prepare(b, w->compress, w->level, &w->own, &w->crc);
 	size_t most = FORMAT_HEAD_LEN + FORMAT_MAX_LEAD + b->pages.stored_len;
 	if (most <= STAGE) {
 		stage_room(w, most);
@@ -413,7 +466,7 @@ static void put_block(struct image_writer *w, struct slot *s)
 	count_block(w, b, at);
 }
 
-static int queue_block(struct image_writer *w, struct slot *s)
+static int queue_block(struct image_writer *w, struct slot *s, bool raw)
 {
 	if (!s->before && !(s->before = malloc(STAGE)))
 		return -ENOMEM;
@@ -423,9 +476,15 @@ static int queue_block(struct image_writer *w, struct slot *s)
 	s->before_len = w->stage_len;
 	w->stage = empty;
 	w->stage_len = 0;
-	s->state = prepared_by_caller(w) ? SLOT_READY : SLOT_QUEUED;
+	w->effort.lent--;
+	s->state = raw ? SLOT_READY : SLOT_QUEUED;
 	w->ring[w->queued++ % SLOTS_MAX] = s;
-	pthread_cond_signal(prepared_by_caller(w) ? &w->ready : &w->work);
+	if (!raw) {
+		w->todo[w->asked++ % SLOTS_MAX] = s;
+		w->effort.packing++;
+	}
+	note(w);
+	pthread_cond_signal(raw ? &w->ready : &w->work);
 	return 0;
 }
 
@@ -460,24 +519,24 @@ static int write_block_of(struct image_writer *w, uint16_t type, uint32_t space_
 	s->block.type = type;
 	s->block.space_id = space_id;
 	s->block.phase = phase;
-	if (prepared_by_caller(w)) {
-		pthread_mutex_unlock(&w->lock);
-		page_block_prepare(&s->block, IMAGE_NONE, NULL, &w->crc);
-		pthread_mutex_lock(&w->lock);
-	}
-
 	size_t bytes = 0;
 	for (size_t i = 0; i < n_runs; i++)
 		bytes += runs[i].bytes;
+	bool raw = stays_raw(w, bytes);
+	if (raw) {
+		pthread_mutex_unlock(&w->lock);
+		page_block_prepare(&s->block, IMAGE_NONE, 0, NULL, &w->crc);
+		pthread_mutex_lock(&w->lock);
+	}
 	bool idle = w->written == w->queued;
 	bool small = bytes <= (w->compress == IMAGE_NONE ? SMALL : SMALL_PACKED);
 	if (idle && !small)
 		start_threads(w);
-	if (w->threads && !(idle && small) && queue_block(w, s) == 0) {
+	if (w->threads && !(idle && small) && queue_block(w, s, raw) == 0) {
 		r = answer(w, err);
 	} else {
 		wait_idle(w);
-		put_block(w, s);
+		put_block(w, s, raw);
 		release(w, s);
 		r = answer(w, err);
 	}
@@ -558,7 +617,7 @@ static void sync_all(struct image_writer *w)
 
 	if (r < 0)
 		error_set(&w->error, r, "E_IMAGE_WRITE", "the image cannot be brought to its disk: %s%s", strerror(-r),
-			  write_advice(r));
+			  channel_advice(r));
 }
 
 int image_commit(struct image_writer *w, struct pidspace_error *err)
@@ -593,6 +652,16 @@ uint64_t image_bytes_written(const struct image_writer *w)
 
 	pthread_mutex_lock(&locked->lock);
 	uint64_t n = w->bytes;
+	pthread_mutex_unlock(&locked->lock);
+	return n;
+}
+
+uint64_t image_bytes_raw(const struct image_writer *w)
+{
+	struct image_writer *locked = (struct image_writer *)w;
+
+	pthread_mutex_lock(&locked->lock);
+	uint64_t n = w->raw_bytes;
 	pthread_mutex_unlock(&locked->lock);
 	return n;
 }

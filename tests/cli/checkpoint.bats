@@ -63,7 +63,7 @@ time.sleep(1000)'
 
 @test "compressed or not, through a file or a pipe" {
 	counter web
-	for how in none lz4 zstd; do
+	for how in none lz4 zstd lz4:1 lz4:12 zstd:1 zstd:19; do
 		pidspace checkpoint web --image web.img --compress $how
 		run -0 pidspace verify web.img
 		pidspace restore -d --image web.img

@@ -79,7 +79,9 @@ options() { # COMMAND: its long options
 	fails 2 E_USAGE pidspace checkpoint x
 	fails 2 E_USAGE pidspace checkpoint x --image
 	fails 2 E_USAGE pidspace checkpoint --image f
-	fails 2 E_USAGE pidspace checkpoint x --image f --compress gzip
+	for how in gzip none:1 lz4: lz4:0 lz4:13 lz4:fast zstd:20 zstd:-1 lz zstd4; do
+		fails 2 E_USAGE pidspace checkpoint x --image f --compress $how
+	done
 	fails 2 E_USAGE pidspace restore
 	fails 2 E_USAGE pidspace restore --image f --files maybe
 	fails 2 E_USAGE pidspace restore --image f --external key
