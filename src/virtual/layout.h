@@ -93,8 +93,12 @@ struct shim_birth {
 struct shim_image {
 	uint64_t rip, rsp;
 	uint64_t at;      /* where the instructions are */
+	uint64_t mask;    /* blocked signals, if masked */
+	uint32_t masked;
+	int32_t host, vpid;
 	uint32_t in_proc; /* TASK_IN_PROC */
 	uint32_t lent;    /* the memfd's number is that of a file of the program's, which the warden keeps: ASK_RETURN */
+	uint32_t n;       /* bytes of instructions */
 	uint8_t was[SHIM_ENTRY_BYTES];
 };
 
@@ -128,8 +132,9 @@ _Static_assert(sizeof(struct shim_common) <= SHIM_COMMON_SIZE, "struct shim_comm
 /* --- asking the warden --- */
 
 enum shim_ask {
-	ASK_EXEC = 1,      /* may execute now: the warden follows. ret: 0, or -EAGAIN: another thread of the process
-			    * executes, ask again. arg[0]: it may not read the program; -EACCES: neither may the warden */
+	ASK_EXEC = 1,      /* may execute now: the warden follows. arg[0]: enum shim_exec; arg[1]: the signal mask that the new
+			    * image is to have. ret: the memfd, or EXEC_NO_FD: it comes later. -EAGAIN: another thread of the
+			    * process executes, ask again; -EACCES: the warden may not read the program either */
 	ASK_EXEC_FAILED,   /* it did not come to it */
 	ASK_RETURN,        /* a new image has no more use for the memfd: give back what was lent */
 	ASK_PATH,          /* what does the path of this call name? */
@@ -142,6 +147,13 @@ enum shim_ask {
 	ASK_CALL,          /* a row with policy `warden`: arg[] as they are */
 };
 
+enum shim_exec {
+	EXEC_UNREADABLE = 1, /* it may not read the program */
+	EXEC_ALONE = 2,      /* nobody but the caller sees its descriptors, and all signals are blocked: it can have the memfd
+			      * already */
+};
+#define EXEC_NO_FD 0x7fffffff
+
 enum shim_answer {
 	ANSWER_DONE,       /* ret is the call's result (a descriptor is in the caller's table already) */
 	ANSWER_NATIVE,     /* make the call as it is */
@@ -153,7 +165,9 @@ enum shim_answer {
 #define SHIM_TEXT_MAX 4096
 #define SHIM_TEXT_SHORT 256
 
-/* Lies in the guest's memory, where the warden reads and writes it while its maker waits. */
+/* A question lies in the guest's memory, where the warden reads and writes it while its maker waits (shim_bell()); or it consists
+ * of ask, tgid, arg[0] and arg[1] alone, and its answer of ret (shim_ring()): then these are the call's arguments from the second
+ * on, the first is 0. */
 struct shim_request {
 	uint32_t ask, answer;
 	int32_t nr;        /* of the call */

@@ -69,13 +69,23 @@ static void answer(struct warden *w, struct bell *b)
 	}
 }
 
-/* The question lies in the memory of the one who asks, who waits in the kernel meanwhile. */
+/* What lies in the memory of the one who asks, who waits in the kernel meanwhile. */
+static int answer_in_memory(struct warden *w, struct bell *b)
+{
+	struct iovec ours = {&b->q, sizeof b->q}, theirs = {(void *)b->at, sizeof b->q};
+
+	if (process_vm_readv(b->tid.n, &ours, 1, &theirs, 1, 0) != sizeof b->q)
+		return -EFAULT;
+	answer(w, b);
+	return process_vm_writev(b->tid.n, &ours, 1, &theirs, 1, 0) == sizeof b->q ? 0 : -EFAULT;
+}
+
 static void serve(struct warden *w)
 {
 	struct seccomp_notif n = {0};
 	struct seccomp_notif_resp resp = {0};
 	struct bell b = {0};
-	struct iovec ours = {&b.q, sizeof b.q}, theirs;
+	const uint64_t *arg = (const uint64_t *)n.data.args;
 
 	if (ioctl(w->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
 		return;
@@ -86,15 +96,16 @@ static void serve(struct warden *w)
 	b.id = resp.id = n.id;
 	b.tid = hpid_of((pid_t)n.pid);
 	b.at = n.data.args[0];
-	theirs = (struct iovec){(void *)b.at, sizeof b.q};
-	if (process_vm_readv(b.tid.n, &ours, 1, &theirs, 1, 0) != sizeof b.q) {
-		resp.error = -EFAULT;
+	if (b.at) {
+		resp.error = answer_in_memory(w, &b);
 	} else {
+		b.q = (struct shim_request){.ask = (uint32_t)arg[1], .tgid = (int32_t)arg[2], .arg = {arg[3], arg[4]}};
 		answer(w, &b);
-		if (process_vm_writev(b.tid.n, &ours, 1, &theirs, 1, 0) != sizeof b.q)
-			resp.error = -EFAULT;
+		resp.error = b.q.ret < 0 ? (int)b.q.ret : 0;
+		resp.val = b.q.ret < 0 ? 0 : b.q.ret;
 	}
-	ioctl(w->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
+	if (!b.answered)
+		ioctl(w->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 }
 
 /* Kills every child we have; false: there is none. */
@@ -135,21 +146,20 @@ static void end_all(struct warden *w)
 	__atomic_store_n(&w->place.common->ended, 1, __ATOMIC_RELEASE);
 }
 
-/* Takes what waits to be told: stops of those we follow, ends, and that job control has stopped vpid 1 (of no use, but it
- * would be told again and again). */
+/* Takes what waits to be told: stops of those we follow, and that job control has stopped vpid 1 (of no use, but it would be
+ * told again and again), then ends. Stops first, and in one call: somebody waits for us to let him go on. */
 static void reap(struct warden *w)
 {
 	siginfo_t si = {0};
 	int status;
 
-	while (!w->init_ended && waitid(P_ALL, 0, &si, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && si.si_pid) {
-		if (si.si_pid == w->init.n && (si.si_code == CLD_EXITED || si.si_code == CLD_KILLED ||
-					       si.si_code == CLD_DUMPED))
+	for (; waitid(P_ALL, 0, &si, WSTOPPED | WNOHANG | __WALL) == 0 && si.si_pid; si.si_pid = 0)
+		warden_exec_stop(w, hpid_of(si.si_pid), W_STOPCODE(si.si_status));
+	for (; !w->init_ended && waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 && si.si_pid; si.si_pid = 0)
+		if (si.si_pid == w->init.n)
 			w->init_ended = true;
-		else if (waitpid(si.si_pid, &status, WNOHANG | WUNTRACED | __WALL) == si.si_pid)
+		else if (waitpid(si.si_pid, &status, WNOHANG | __WALL) == si.si_pid)
 			warden_exec_stop(w, hpid_of(si.si_pid), status);
-		si.si_pid = 0;
-	}
 }
 
 void warden_run(struct warden *w)

@@ -13,6 +13,9 @@
 /* A thread that we have seized because it is about to execute. */
 struct following {
 	struct hpid tid, tgid;
+	int memfd;     /* the memfd's number in it; -1: it has none yet */
+	bool masked;   /* all its signals are blocked, in the new image they are to be */
+	uint64_t mask; /* these */
 	bool failed; /* it did not execute: let go of it at the next stop */
 };
 
@@ -52,6 +55,7 @@ struct bell {
 	struct hpid tid;
 	uint64_t at;          /* of q in its memory */
 	struct shim_request q;
+	bool answered;        /* nobody waits any more */
 };
 
 void warden_exec_ask(struct warden *w, struct bell *b);
@@ -60,6 +64,8 @@ void warden_exec_failed(struct warden *w, struct bell *b);
 void warden_exec_stop(struct warden *w, struct hpid tid, int status);
 /* pid is about to ring (SHIM_RING). -ENOMEM. */
 int warden_lend_to(struct warden *w, struct hpid pid, uint64_t lent_at);
+/* The memfd's number in the one who waits, whose call returns with it at once; or -errno. */
+int warden_lend_now(struct warden *w, uint64_t id);
 /* It does, with notification id: the memfd's descriptor there is the answer. */
 void warden_lend(struct warden *w, struct hpid pid, uint64_t id);
 void warden_lend_return(struct warden *w, struct bell *b);

@@ -77,6 +77,18 @@ static void a_thread_gets_its_leaders(void)
 	}
 }
 
+/* And has the signal mask that it had: nobody but a test sees that all are blocked meanwhile. */
+static void keeps_its_mask(void)
+{
+	uint64_t mask = UINT64_C(1) << (SIGUSR2 - 1) | UINT64_C(1) << (SIGTERM - 1), none = 0;
+	int n[1];
+
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8));
+	BD_EQ(run_shell(false, "while read a b; do [ $a != SigBlk: ] || echo $(( 0x$b )); done </proc/self/status", n, 1), 1);
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8));
+	BD_EQ(n[0], mask);
+}
+
 static void what_cannot_be_executed(void)
 {
 	char *argv[] = { "x", NULL };
@@ -177,6 +189,7 @@ static void all_threads_at_once(void)
 const struct bd_case bd_cases[] = {
 	{ "who executes keeps its number", keeps_its_number },
 	{ "a thread that is not the leader gets the leader's", a_thread_gets_its_leaders },
+	{ "and its signal mask", keeps_its_mask },
 	{ "what cannot be executed", what_cannot_be_executed },
 	{ "by descriptor", by_descriptor },
 	{ "threads that execute and fork at once", races },

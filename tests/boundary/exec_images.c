@@ -4,7 +4,9 @@
 
 #include <elf.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 
 #define NOBODY 65534
 
@@ -262,21 +264,25 @@ static int descriptors(void)
 	return n;
 }
 
-static void *forks(void *arg)
+static void fork_once(void)
 {
 	int status;
+	long child = raw(SYS_fork);
 
-	for (;;) {
-		long child = raw(SYS_fork);
-		if (child == 0) {
-			int n = descriptors();
-			if (n != shared->had)
-				shared->seen = n;
-			raw(SYS_exit_group, 0);
-		}
-		raw(SYS_wait4, child, &status, __WALL, NULL);
-		__atomic_fetch_add(&shared->forked, 1, __ATOMIC_SEQ_CST);
+	if (child == 0) {
+		int n = descriptors();
+		if (n != shared->had)
+			shared->seen = n;
+		raw(SYS_exit_group, 0);
 	}
+	raw(SYS_wait4, child, &status, __WALL, NULL);
+	__atomic_fetch_add(&shared->forked, 1, __ATOMIC_SEQ_CST);
+}
+
+static void *forks(void *arg)
+{
+	for (;;)
+		fork_once();
 	return arg;
 }
 
@@ -293,15 +299,76 @@ static void executes_in_vain(void *arg)
 	raw(SYS_exit_group, 0);
 }
 
-static void a_child_of_another_thread(void)
+static void in_vain(void (*executes)(void *path))
 {
 	struct program script = {0};
 
 	shared = bd_shared(4096);
 	write_file(&script, "vain", "#!/nonexistent\n", 15);
-	bd_reap_ok(bd_child(executes_in_vain, script.path));
+	bd_reap_ok(bd_child(executes, script.path));
 	BD_EQ(shared->seen, 0);
 	unlink(script.path);
+}
+
+static void a_child_of_another_thread(void)
+{
+	in_vain(executes_in_vain);
+}
+
+/* The same for who shares the table of descriptors, and for a handler of the very thread that executes. */
+static void shares_descriptors(void *arg)
+{
+	char *argv[] = { "x", NULL }, *env[] = { NULL };
+	long child = BD_DO(raw(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0));
+
+	shared->had = descriptors();
+	if (child == 0) {
+		while (shared->forked < 300)
+			BD_ERR(raw(SYS_execve, arg, argv, env), ENOENT);
+		raw(SYS_exit_group, 0);
+	}
+	while (shared->forked < 300)
+		fork_once();
+	bd_reap_ok((pid_t)child);
+	raw(SYS_exit_group, 0);
+}
+
+static void who_shares_the_table(void)
+{
+	in_vain(shares_descriptors);
+}
+
+static void look(int sig)
+{
+	int n = descriptors();
+
+	if (n != shared->had)
+		shared->seen = n;
+	shared->forked++;
+}
+
+static void executes_among_signals(void *arg)
+{
+	char *argv[] = { "x", NULL }, *env[] = { NULL };
+	struct sigaction a = {.sa_handler = look, .sa_flags = SA_RESTART};
+	struct itimerval often = {{0, 200}, {0, 200}}, never = {0};
+	uint64_t mask = UINT64_C(1) << (SIGUSR1 - 1), now = 0;
+
+	shared->had = descriptors();
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8));
+	BD_SYS(sigaction(SIGALRM, &a, NULL));
+	BD_SYS(setitimer(ITIMER_REAL, &often, NULL));
+	while (shared->forked < 300)
+		BD_ERR(raw(SYS_execve, arg, argv, env), ENOENT);
+	BD_SYS(setitimer(ITIMER_REAL, &never, NULL));
+	BD_DO(raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &now, 8));
+	BD_EQ(now, mask);
+	raw(SYS_exit_group, 0);
+}
+
+static void a_handler(void)
+{
+	in_vain(executes_among_signals);
 }
 
 const struct bd_case bd_cases[] = {
@@ -313,5 +380,7 @@ const struct bd_case bd_cases[] = {
 	{ "with no descriptor free", with_no_descriptor_free },
 	{ "with no descriptor allowed", with_no_descriptor_allowed },
 	{ "a child that another thread forks meanwhile inherits nothing of it", a_child_of_another_thread },
+	{ "nor does a child of who shares the table of descriptors", who_shares_the_table },
+	{ "nor does the handler of a signal see anything", a_handler },
 	{},
 };

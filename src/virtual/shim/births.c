@@ -29,12 +29,11 @@ static struct shim_birth *free_slot(int owner)
 /* When all are taken, some may be of the killed. */
 static struct shim_birth *take_slot(int owner)
 {
-	struct shim_request q = {.ask = ASK_SWEEP};
 	struct shim_birth *b = free_slot(owner);
 
 	if (b)
 		return b;
-	shim_bell(&q);
+	shim_ring(ASK_SWEEP, 0, 0, 0);
 	return free_slot(owner);
 }
 
@@ -167,8 +166,10 @@ SPECIAL(births_begin)
 	b->from_init = ids_is_init() && !(a.flags & CLONE_SIGHAND);
 	b->flags = (ids_flags(owner) & (TASK_NO_NEW_PRIVS | TASK_FILTERED)) |
 		   (ids_flags(ids_self()) & (TASK_IN_PROC | TASK_UNDUMPABLE | TASK_RECORDS));
-	if ((a.flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM)
+	if ((a.flags & CLONE_THREAD) || (a.flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM)
 		own()->threaded = 1;
+	if ((a.flags & (CLONE_FILES | CLONE_THREAD)) == CLONE_FILES)
+		own()->shares_files = 1;
 	b->bound = 0;
 	if (a.flags & CLONE_PARENT_SETTID)
 		store_tid(a.parent_tid, vpid);

@@ -19,17 +19,15 @@ static void put_back(const struct shim_image *image)
 {
 	uint64_t page = image->at & ~4095ul;
 
-	if (guest_write((void *)image->at, image->was, SHIM_ENTRY_BYTES) || CALL3(__NR_madvise, page, 4096, MADV_DONTNEED) == 0)
+	if (guest_write((void *)image->at, image->was, image->n) || CALL3(__NR_madvise, page, 4096, MADV_DONTNEED) == 0)
 		return;
-	patch_write_code(image->at, image->was, SHIM_ENTRY_BYTES);
+	patch_write_code(image->at, image->was, image->n);
 }
 
 static void let_go(long fd, const struct shim_image *image)
 {
-	struct shim_request q = {.ask = ASK_RETURN, .tgid = ids_self(), .arg = {(uint64_t)fd}};
-
 	if (image && image->lent)
-		shim_bell(&q);
+		shim_ring(ASK_RETURN, ids_self(), fd, 0);
 	else
 		CALL1(__NR_close, fd);
 }
@@ -52,7 +50,11 @@ void shim_boot(long fd, const struct shim_image *image)
 	CALL4(__NR_rt_sigprocmask, SIG_UNBLOCK, &set, 0, 8);
 	if (image) {
 		own()->in_proc = image->in_proc;
+		own()->host = image->host;
+		own()->vpid = image->vpid;
 		put_back(image);
 		own()->small_stacks = go_note_is_there((const void *)image->rsp);
+		if (image->masked)
+			CALL4(__NR_rt_sigprocmask, SIG_SETMASK, &image->mask, 0, 8);
 	}
 }

@@ -10,6 +10,7 @@
 
 long shim_call(long nr, long a, long b, long c, long d, long e, long f);
 long shim_bell(struct shim_request *q);
+long shim_ring(enum shim_ask ask, long tgid, long a, long b);
 
 #define CALL0(nr) shim_call(nr, 0, 0, 0, 0, 0, 0)
 #define CALL1(nr, a) shim_call(nr, (long)(a), 0, 0, 0, 0, 0)

@@ -15,7 +15,6 @@ bool ids_is_init(void)
 int ids_host_checked(int guest)
 {
 	int host = ids_host(guest);
-	struct shim_request q = {.ask = ASK_ALIVE, .arg = {(uint64_t)host}};
 	long r;
 
 	if (!host)
@@ -25,8 +24,7 @@ int ids_host_checked(int guest)
 		return host;
 	if (r == -ESRCH)
 		return 0;
-	shim_bell(&q);
-	return q.ret == 1 ? host : 0;
+	return shim_ring(ASK_ALIVE, 0, host, 0) == 1 ? host : 0;
 }
 
 SPECIAL(ids_setsid)

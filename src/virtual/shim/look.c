@@ -1,14 +1,13 @@
 /* A look into what would be executed, before the point of no return: what the kernel would execute and the shim could not follow
  * is refused here, with an errno. The kernel reads the same bytes a moment later, so this is for the program's sake
- * and nothing's safety: what is exchanged in between dies. So does what a thread executes while there are others: a child that one of those forks
- * right now must not inherit the descriptor that we read by. */
+ * and nothing's safety: what is exchanged in between dies. So does what a thread executes while there are others: a child that
+ * one of those forks right now must not inherit the descriptor that we read by. */
 #include "virtual/shim/trap.h"
 
 #include <asm/stat.h>
 #include <linux/elf.h>
 #include <linux/fcntl.h>
 #include <linux/resource.h>
-#include <linux/sched.h>
 #include <linux/stat.h>
 
 #define HEAD 640         /* the header and ten segments; the kernel's BINPRM_BUF_SIZE is 256 */
@@ -80,13 +79,7 @@ static long judge(const char *head, unsigned long n)
 	return n >= sizeof *e && in_the_way(e, head, n) ? -ENOEXEC : 0;
 }
 
-/* unshare(2): CLONE_THREAD can only be asked for by who has no other thread, and changes nothing. */
-static bool alone(void)
-{
-	return CALL1(__NR_unshare, CLONE_THREAD) == 0;
-}
-
-long look_inside(long dirfd, long path, long flags)
+long look_inside(long dirfd, long path, long flags, bool alone)
 {
 	_Alignas(8) char head[HEAD];
 	struct rlimit64 files;
@@ -94,7 +87,7 @@ long look_inside(long dirfd, long path, long flags)
 	/* The new image needs a number for the memfd, be it another's. */
 	if (CALL4(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, &files) == 0 && !files.rlim_cur)
 		return -EMFILE;
-	for (int i = 0; i <= INTERPRETERS && path && alone(); i++) {
+	for (int i = 0; i <= INTERPRETERS && path && alone; i++) {
 		long fd = open_program(dirfd, path, flags), n;
 		if (fd < 0)
 			return 0;

@@ -11,13 +11,12 @@
 int map_reserve(int owner, int *ret)
 {
 	uint32_t cursor = pid_map_load32(&map()->cursor), next = pid_map_candidate(map(), cursor);
-	struct shim_request q = {.ask = ASK_SWEEP};
 	struct vpid v;
 	int r;
 
 	/* A new lap, or nothing left, or many dead by now. */
 	if (!next || next < cursor || next % SWEEP_EVERY == 0)
-		shim_bell(&q);
+		shim_ring(ASK_SWEEP, 0, 0, 0);
 	r = pid_map_reserve(map(), hpid_of(owner), &v);
 	if (r == 0)
 		*ret = v.n;

@@ -23,10 +23,12 @@ struct area {
 
 struct own {
 	struct sigaction sigsys; /* what the guest believes of SIGSYS */
+	int32_t host, vpid;      /* of the process that began this image; 0: look into the map */
 	uint32_t in_proc;        /* TASK_IN_PROC, where no call is needed to look */
 	uint32_t patching;       /* a lock that nobody waits for */
 	uint32_t small_stacks;   /* the program is one of Go's */
 	uint32_t threaded;       /* more than one thread has had this memory */
+	uint32_t shares_files;   /* perhaps, with another process */
 	uint64_t restorer[64];   /* of the guest's actions: there is no use for them, but they are told */
 	uint64_t once;           /* signals with SA_RESETHAND where the kernel must not do it: vpid 1's, and what its children inherit */
 	struct area areas[AREAS];

@@ -89,17 +89,17 @@ static const struct shim_watch *watched(int host, uint32_t *ret_deaths)
 static enum owner look_at(int vpid, const struct shim_watch **ret, uint32_t *ret_deaths)
 {
 	int host = ids_host(vpid);
-	struct shim_request q = {.ask = ASK_WATCH, .arg = {(uint64_t)host}, .ret = -EPERM};
+	long e;
 
 	*ret = 0;
 	if (!host)
 		return (uint32_t)vpid < pid_map_load32(&map()->cursor) ? DEAD : UNKNOWN;
 	if ((*ret = watched(host, ret_deaths)))
 		return ALIVE;
-	shim_bell(&q);
-	if (q.ret == -ESRCH)
+	e = shim_ring(ASK_WATCH, 0, host, 0);
+	if (e == -ESRCH)
 		return DEAD;
-	if (q.ret >= 0)
+	if (e >= 0)
 		*ret = watched(host, ret_deaths);
 	return *ret ? ALIVE : UNKNOWN;
 }

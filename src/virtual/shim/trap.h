@@ -116,8 +116,9 @@ long actions_own_sigsys(siginfo_t *info, struct ucontext *uc);
 int paths_names_proc(const char *path);
 /* Does it begin in the caller's own part of /proc, and stay there? */
 bool paths_own_proc(const char *path);
-/* Of a program that is to be executed (execveat(2)). 0, or the errno for what would end badly. */
-long look_inside(long dirfd, long path, long flags);
+/* Of a program that is to be executed (execveat(2)). 0, or the errno for what would end badly. alone: the process has no other
+ * thread. */
+long look_inside(long dirfd, long path, long flags, bool alone);
 /* May argument `path` (CATALOGUE_NO_ARG: there is none) lead into /proc? */
 bool paths_suspect(const struct trap *t, int path);
 /* Makes t's call, by make(), with its first path as the warden says; see paths.c. */
