@@ -54,7 +54,8 @@ void shim_boot(long fd, const struct shim_image *image)
 		own()->vpid = image->vpid;
 		put_back(image);
 		own()->small_stacks = go_note_is_there((const void *)image->rsp);
+		set = image->mask & ~SIG_BIT(SIGSYS);
 		if (image->masked)
-			CALL4(__NR_rt_sigprocmask, SIG_SETMASK, &image->mask, 0, 8);
+			CALL4(__NR_rt_sigprocmask, SIG_SETMASK, &set, 0, 8);
 	}
 }
