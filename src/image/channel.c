@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #define AHEAD ((size_t)32 << 10)
+/* After a skip: little is read between two skips, and each byte read ahead is one copied for nothing. */
+#define AHEAD_LEAST ((size_t)1 << 10)
 /* The default limit of an unprivileged pipe (pipe(7), pipe-max-size); with the usual 64 KiB the two sides
  * spend their time waking each other. */
 #define PIPE_SIZE (1 << 20)
@@ -26,7 +28,7 @@ int channel_init(struct channel *c, int fd)
 	struct stat st;
 	int flags = fcntl(fd, F_GETFL);
 
-	*c = (struct channel){.fd = fd, .cancel = -1};
+	*c = (struct channel){.fd = fd, .cancel = -1, .step = AHEAD};
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	c->regular = S_ISREG(st.st_mode);
@@ -235,7 +237,10 @@ ssize_t channel_read(struct channel *c, void *buf, size_t n)
 			c->ahead_at += (size_t)got;
 		} else if (c->regular && want < AHEAD / 2 &&
 			   (c->ahead || (c->ahead = malloc(AHEAD)))) {
-			got = read_some(c, c->ahead, AHEAD);
+			if (c->step < want)
+				c->step = AHEAD;
+			got = read_some(c, c->ahead, c->step);
+			c->step = 2 * c->step < AHEAD ? 2 * c->step : AHEAD;
 			c->ahead_at = 0;
 			c->ahead_len = got > 0 ? (size_t)got : 0;
 			if (got > 0)
@@ -263,6 +268,7 @@ int64_t channel_skip(struct channel *c, uint64_t n)
 		c->ahead_at += n;
 	} else {
 		c->ahead_at = c->ahead_len = 0;
+		c->step = AHEAD_LEAST;
 		if (lseek(c->fd, (off_t)(n - have), SEEK_CUR) < 0)
 			return -errno;
 	}

@@ -21,6 +21,7 @@ struct channel {
 	uint64_t pos;     /* bytes of the stream that have passed */
 	uint8_t *ahead;   /* reading a regular file: what was read but not asked for yet */
 	size_t ahead_at, ahead_len;
+	size_t step;      /* how much is read ahead next */
 };
 
 int channel_init(struct channel *c, int fd);

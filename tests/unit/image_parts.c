@@ -27,12 +27,13 @@ static uint64_t next_random(uint64_t *seed)
 /* RFC 3720, B.4, and the usual check value. */
 static void known_checksums(void **state)
 {
-	static struct crc32c c[2];
+	static struct crc32c c[3];
 	uint8_t b[32];
 
 	crc32c_init(&c[0]);
 	crc32c_init_portable(&c[1]);
-	for (int i = 0; i < 2; i++) {
+	crc32c_init_narrow(&c[2]);
+	for (int i = 0; i < 3; i++) {
 		memset(b, 0, sizeof b);
 		assert_int_equal(crc32c(&c[i], 0, b, sizeof b), 0x8a9136aau);
 		memset(b, 0xff, sizeof b);
@@ -45,15 +46,16 @@ static void known_checksums(void **state)
 	}
 }
 
-/* With and without the instruction, whole, in pieces and joined: always the same. */
+/* With and without the instructions, whole, in pieces and joined: always the same. */
 static void checksums_agree(void **state)
 {
-	static struct crc32c fast, portable;
+	static struct crc32c fast, narrow, portable;
 	size_t size = 100000;
 	uint8_t *p = malloc(size);
 	uint64_t seed = 7;
 
 	crc32c_init(&fast);
+	crc32c_init_narrow(&narrow);
 	crc32c_init_portable(&portable);
 	for (size_t i = 0; i < size; i++)
 		p[i] = (uint8_t)next_random(&seed);
@@ -64,6 +66,7 @@ static void checksums_agree(void **state)
 			len = round, cut = round / 2;
 		uint32_t whole = crc32c(&fast, 0, p + at, len);
 		assert_int_equal(whole, crc32c(&portable, 0, p + at, len));
+		assert_int_equal(whole, crc32c(&narrow, 0, p + at, len));
 		uint32_t first = crc32c(&fast, 0, p + at, cut);
 		assert_int_equal(whole, crc32c(&fast, first, p + at + cut, len - cut));
 		uint32_t second = crc32c(&portable, 0, p + at + cut, len - cut);
