@@ -5,6 +5,7 @@
 #include "base/vec.h"
 #include "image/index.h"
 #include "space/space.h"
+#include "tracee/hand.h"
 
 struct lazy_range {
 	uint64_t start, end; /* bytes; a mapping whose missing pages wait for somebody to bring them */
@@ -30,5 +31,8 @@ struct restore_lazy {
 	 * answered when it returns. m is the engine's, its descriptors are closed afterwards. -errno undoes
 	 * the restore. Not called when nothing was left out. */
 	int (*serve)(void *arg, const struct space *s, const struct lazy_memory *m, struct pidspace_error *err);
+	/* Called after serve for a space that may have huge pages: a hand in it, which may be had by moving whole ones. Its
+	 * socket is closed afterwards; whoever keeps it ends it. */
+	void (*lend)(void *arg, uint32_t space_id, const struct hand *h);
 	void *arg;
 };

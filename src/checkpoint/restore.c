@@ -373,6 +373,8 @@ static int build(struct restore_engine *e, struct space *space, struct pidspace_
 	if (r == 0)
 		r = restore_file_owners(e, err);
 	if (r == 0)
+		r = restore_lazy_hands(e, err);
+	if (r == 0)
 		restore_lazy_touch(e);
 	if (r == 0)
 		r = restore_registers(e, err);

@@ -147,6 +147,9 @@ int restore_lazy_leave(struct restore_engine *e, struct pidspace_error *err);
 void restore_lazy_touch(struct restore_engine *e);
 void restore_lazy_free(struct restore_engine *e);
 
+/* restore_hands.c: once the processes have their credentials */
+int restore_lazy_hands(struct restore_engine *e, struct pidspace_error *err);
+
 /* restore_tasks.c */
 int restore_threads(struct restore_engine *e, struct pidspace_error *err);
 int restore_attributes(struct restore_engine *e, struct pidspace_error *err);

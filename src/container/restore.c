@@ -235,9 +235,16 @@ static int serve_pages(void *arg, const struct space *s, const struct lazy_memor
 	return r;
 }
 
+static void lend_hand(void *arg, uint32_t space_id, const struct hand *h)
+{
+	struct comeback *c = arg;
+
+	page_server_hand(&c->monitor.pages, space_id, h);
+}
+
 static int restore_tree(struct comeback *c, struct pidspace_error *err)
 {
-	const struct restore_lazy lazy = {.index = c->index, .serve = serve_pages, .arg = c};
+	const struct restore_lazy lazy = {.index = c->index, .serve = serve_pages, .lend = lend_hand, .arg = c};
 	struct restore_options o = {
 		.image = c->image,
 		.space = &c->space,

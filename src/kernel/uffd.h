@@ -2,6 +2,7 @@
 /* userfaultfd(2): who touches a page that is missing waits until somebody outside has brought it. Descriptors
  * belong to one address space, that of the process that made them. Addresses are bytes, whole pages. */
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/types.h>
 
 /* ioctl(2) on /dev/userfaultfd that makes one in the caller, include/uapi/linux/userfaultfd.h, Linux 6.1;
@@ -25,5 +26,14 @@ ssize_t uffd_copy(int fd, uint64_t to, const void *from, size_t n);
 
 /* The same with the zero page: 0 or -errno. */
 int uffd_zero(int fd, uint64_t page);
+
+/* ioctl(2) that moves pages inside one space, by a task of it: struct uffdio_move, include/uapi/linux/userfaultfd.h, Linux
+ * 6.8. Where nothing is at `from` nothing comes (UFFD_MOVE_HOLES), else -ENOENT. Whoever waits for them is woken. */
+struct uffd_move {
+	uint64_t to, from, bytes, mode;
+	int64_t moved;
+};
+#define UFFD_MOVE _IOWR(0xAA, 0x05, struct uffd_move)
+#define UFFD_MOVE_HOLES (UINT64_C(1) << 1)
 
 int uffd_wake(int fd, uint64_t page);

@@ -42,17 +42,35 @@ void extents_done(struct extents *x)
 	x->reach = NULL;
 }
 
-size_t extents_youngest(const struct extents *x, uint64_t start, uint64_t end, const uint8_t *done)
+/* The first that begins at or above address. */
+static size_t first_from(const struct extents *x, uint64_t address)
 {
-	size_t lo = 0, hi = x->at.n, found = SIZE_MAX;
+	size_t lo = 0, hi = x->at.n;
 
-	while (lo < hi) { /* the first that begins at or above end */
+	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
-		if (x->at.at[mid].start < end)
+		if (x->at.at[mid].start < address)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
+	return lo;
+}
+
+void extents_between(const struct extents *x, uint64_t start, uint64_t end, size_t *ret_first, size_t *ret_end)
+{
+	size_t lo = first_from(x, end);
+
+	*ret_end = lo;
+	while (lo > 0 && x->reach[lo - 1] > start)
+		lo--;
+	*ret_first = lo;
+}
+
+size_t extents_youngest(const struct extents *x, uint64_t start, uint64_t end, const uint8_t *done)
+{
+	size_t lo = first_from(x, end), found = SIZE_MAX;
+
 	while (lo-- > 0 && x->reach[lo] > start) {
 		const struct extent *e = &x->at.at[lo];
 		if (e->end <= start || done[lo])

@@ -23,6 +23,9 @@ int extents_add(struct extents *x, size_t number, uint64_t start, uint64_t end);
 int extents_sort(struct extents *x);
 void extents_done(struct extents *x);
 
+/* Those between *ret_first and *ret_end, in x->at, are all that touch [start, end), and maybe some that do not. */
+void extents_between(const struct extents *x, uint64_t start, uint64_t end, size_t *ret_first, size_t *ret_end);
+
 /* The one of the highest number that touches [start, end) and for which done[] is not set yet (done[i] belongs to
  * x->at.at[i]); SIZE_MAX: none. Its place in x->at. */
 size_t extents_youngest(const struct extents *x, uint64_t start, uint64_t end, const uint8_t *done);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "kernel/uffd.h"
+#include "migrate/whole.h"
 
 #define PAGE UINT64_C(4096)
 /* Copied at once: between two pieces of what is pushed faults are answered. */
@@ -36,10 +37,26 @@ static void leave(struct page_space *s)
 static void space_free(struct page_space *s)
 {
 	fd_closep(&s->uffd);
+	hand_drop(&s->hand);
 	missing_done(&s->missing);
 	huge_done(&s->huge);
 	free(s->placed);
 	free(s);
+}
+
+void filler_lend(struct filler *f, struct page_space *s, struct hand *h)
+{
+	s->hand = *h;
+	s->hand_uffd = s->uffd < 0 ? -1 : hand_give(&s->hand, s->uffd);
+}
+
+bool filler_take_hands(struct filler *f)
+{
+	bool all = true;
+
+	vec_each(s, &f->spaces)
+		all &= hand_leave(&(*s)->hand) == 0;
+	return all;
 }
 
 static int watch(struct filler *f, struct page_space *s, struct pidspace_error *err)
@@ -91,6 +108,8 @@ int filler_add(struct filler *f, int uffd, const struct extents *extents, struct
 	*missing = (struct missing){};
 	s->huge = *huge;
 	*huge = HUGE_NONE;
+	s->hand = HAND_NONE;
+	s->hand_uffd = -1;
 	return watch(f, s, err);
 }
 
@@ -112,6 +131,8 @@ static int add_forked(struct filler *f, const struct page_space *parent, int uff
 	s->extents = parent->extents;
 	s->left = parent->left;
 	s->huge = HUGE_NONE; /* whose it is no event tells */
+	s->hand = HAND_NONE;
+	s->hand_uffd = -1;
 	return watch(f, s, err);
 }
 
@@ -298,6 +319,27 @@ static int place(struct filler *f, struct page_space *s, size_t i, uint64_t firs
 	return r;
 }
 
+/* The huge page around an address, if it can be had whole: 1. */
+static int place_whole(struct filler *f, struct page_space *s, uint64_t address, struct pidspace_error *err)
+{
+	int r = whole_place(f, s, address, err);
+
+	if (r > 0 && s->left == 0)
+		leave(s);
+	return r;
+}
+
+/* One of those that extent i lies in. */
+static int place_whole_of(struct filler *f, struct page_space *s, size_t i, struct pidspace_error *err)
+{
+	const struct extent *x = &s->extents->at.at[i];
+	int r = 0;
+
+	for (uint64_t at = x->start & ~(HUGE_PAGE - 1); at < x->end && r == 0; at += HUGE_PAGE)
+		r = place_whole(f, s, at, err);
+	return r;
+}
+
 /* --- answering --- */
 
 /* The page is in no extent, or dropped since: zero. Whoever waits is woken in any case. */
@@ -335,11 +377,15 @@ static int answer(struct filler *f, struct waiting w, struct pidspace_error *err
 
 	while (s->uffd >= 0 && missing_origin(&s->missing, w.page, &origin) &&
 	       (i = extents_youngest(s->extents, origin, origin + PAGE, s->placed)) != SIZE_MAX) {
-		int r = place(f, s, i, origin, false, err);
+		int r = origin == w.page ? place_whole(f, s, w.page, err) : 0;
+		s->next = r > 0 ? i : i + 1;
+		f->current = s;
+		if (r > 0)
+			return 0; /* and whoever waits is awake */
+		if (r == 0)
+			r = place(f, s, i, origin, false, err);
 		if (r < 0)
 			return r;
-		s->next = i + 1;
-		f->current = s;
 	}
 	return give_zero(f, s, w.page, err);
 }
@@ -370,6 +416,14 @@ static size_t next_left(const struct page_space *s, size_t from)
 	return SIZE_MAX;
 }
 
+void filler_expect(struct filler *f, const struct page_space *s, size_t i)
+{
+	size_t k = i;
+
+	for (int n = 0; n < AHEAD && (k = next_left(s, k + 1)) != i && k != SIZE_MAX; n++)
+		f->source->ops->expect(f->source, s->extents->at.at[k].number);
+}
+
 static struct page_space *choose(const struct filler *f)
 {
 	if (f->current && f->current->left)
@@ -387,11 +441,12 @@ int filler_push(struct filler *f, struct pidspace_error *err)
 	f->current = s;
 	if (!s)
 		return 0;
-	size_t i = next_left(s, s->next), k = i;
-	for (int n = 0; n < AHEAD && (k = next_left(s, k + 1)) != i && k != SIZE_MAX; n++)
-		f->source->ops->expect(f->source, s->extents->at.at[k].number);
-	s->next = i + 1;
-	int r = place(f, s, i, 0, true, err);
+	size_t i = next_left(s, s->next);
+	filler_expect(f, s, i);
+	int r = place_whole_of(f, s, i, err);
+	s->next = r > 0 ? i : i + 1; /* it may lie in more of them */
+	if (r == 0)
+		r = place(f, s, i, 0, true, err);
 	return r < 0 ? r : 1;
 }
 

@@ -8,7 +8,6 @@
 
 #include "base/fd.h"
 
-#define HUGE_PAGE (UINT64_C(2) << 20)
 /* A page that somebody holds for a moment, or that a cpu keeps aside, is refused with EAGAIN. */
 #define ATTEMPTS 8
 #ifndef MADV_COLLAPSE
@@ -21,14 +20,22 @@ int huge_add(struct huge *h, uint64_t start, uint64_t end)
 
 	if (a.start >= a.end)
 		return 0;
-	a.filled = calloc((a.end - a.start) / HUGE_PAGE, 1);
-	at = a.filled ? vec_push(&h->areas) : NULL;
+	a.state = calloc((a.end - a.start) / HUGE_PAGE, 1);
+	at = a.state ? vec_push(&h->areas) : NULL;
 	if (!at) {
-		free(a.filled);
+		free(a.state);
 		return -ENOMEM;
 	}
 	*at = a;
 	return 0;
+}
+
+uint8_t *huge_state_of(struct huge *h, uint64_t address)
+{
+	vec_each(a, &h->areas)
+		if (address >= a->start && address < a->end)
+			return &a->state[(address - a->start) / HUGE_PAGE];
+	return NULL;
 }
 
 void huge_note(struct huge *h, uint64_t start, uint64_t bytes)
@@ -38,7 +45,8 @@ void huge_note(struct huge *h, uint64_t start, uint64_t bytes)
 	vec_each(a, &h->areas) {
 		uint64_t from = start > a->start ? start : a->start, to = end < a->end ? end : a->end;
 		for (uint64_t at = from & ~(HUGE_PAGE - 1); from < to && at < to; at += HUGE_PAGE)
-			a->filled[(at - a->start) / HUGE_PAGE] = 1;
+			if (!a->state[(at - a->start) / HUGE_PAGE])
+				a->state[(at - a->start) / HUGE_PAGE] = HUGE_SMALL;
 	}
 }
 
@@ -57,14 +65,14 @@ void huge_collapse(const struct huge *h)
 {
 	vec_each(a, &h->areas)
 		for (uint64_t at = a->start; h->process >= 0 && at < a->end; at += HUGE_PAGE)
-			if (a->filled[(at - a->start) / HUGE_PAGE])
+			if (a->state[(at - a->start) / HUGE_PAGE] == HUGE_SMALL)
 				collapse(h->process, at);
 }
 
 void huge_done(struct huge *h)
 {
 	vec_each(a, &h->areas)
-		free(a->filled);
+		free(a->state);
 	vec_free(&h->areas);
 	fd_closep(&h->process);
 }

@@ -20,6 +20,7 @@
 
 #define LOST "container %s was killed because its memory could not be completed: %s"
 #define DIED "the process that brought it has died"
+#define HANDS_MS 20 /* how often to ask for a hand back that cannot be had */
 
 /* The server's own side. */
 struct serving {
@@ -134,12 +135,37 @@ static _Noreturn void finish(struct serving *s)
 
 /* --- the loop --- */
 
+/* What the caller says: with a hand, or with nothing: go. */
+struct word {
+	bool go;
+	uint32_t space_id;
+	struct hand hand;
+};
+
+/* Until it says go there are no spaces but those of the clients, in their order. */
+static void take_hand(struct serving *s, const struct word *w, int sock)
+{
+	struct hand h = w->hand;
+
+	h.sock = sock;
+	for (size_t c = 0; c < s->o->n_clients; c++)
+		if (s->o->clients[c].space_id == w->space_id) {
+			filler_lend(&s->filler, s->filler.spaces.at[c], &h);
+			return;
+		}
+	hand_leave(&h);
+}
+
 static void hear_monitor(struct serving *s)
 {
-	char c;
+	struct word w;
+	size_t n = 0;
+	int fd;
 
-	if (recv(s->sock, &c, 1, MSG_DONTWAIT) == 1) {
-		s->go = true;
+	if (fd_recv_fds(s->sock, &w, sizeof w, &fd, 1, &n) == (ssize_t)sizeof w) {
+		s->go |= w.go;
+		if (n)
+			take_hand(s, &w, fd);
 		return;
 	}
 	/* Dead before it let the container run: that dies with it, if it has not already. */
@@ -182,6 +208,15 @@ static int step(struct serving *s, bool *ret_more, struct pidspace_error *err)
 	return r < 0 ? r : 0;
 }
 
+/* One that somebody traces is waited for. */
+static void let_hands_go(struct serving *s)
+{
+	struct pollfd p = {.fd = s->o->init, .events = POLLIN};
+
+	while (!filler_take_hands(&s->filler) && poll(&p, 1, HANDS_MS) <= 0)
+		;
+}
+
 static _Noreturn void serve(const struct page_server_options *o, int sock)
 {
 	struct serving s = {.o = o, .sock = sock, .self = -1, .guard.pidfd = -1};
@@ -196,6 +231,7 @@ static _Noreturn void serve(const struct page_server_options *o, int sock)
 	if (r < 0)
 		give_up(&s, &err);
 	filler_make_huge(&s.filler);
+	let_hands_go(&s);
 	finish(&s);
 }
 
@@ -286,9 +322,16 @@ int page_server_start(struct page_server *ret, const struct page_server_options 
 
 void page_server_go(struct page_server *s)
 {
-	char go = 1;
+	struct word w = {.go = true};
 
-	(void)!send(s->sock, &go, 1, MSG_NOSIGNAL);
+	(void)!send(s->sock, &w, sizeof w, MSG_NOSIGNAL);
+}
+
+void page_server_hand(struct page_server *s, uint32_t space_id, const struct hand *h)
+{
+	struct word w = {.space_id = space_id, .hand = *h};
+
+	fd_send_fds(s->sock, &w, sizeof w, &h->sock, 1);
 }
 
 int page_server_hear(struct page_server *s, struct pidspace_error *err)

@@ -6,6 +6,7 @@
 #include "migrate/huge.h"
 #include "migrate/missing.h"
 #include "migrate/page_source.h"
+#include "tracee/hand.h"
 
 /* An address space that lacks pages. */
 struct page_client {
@@ -46,6 +47,10 @@ struct page_server {
  * userfaultfds. -errno. */
 int page_server_start(struct page_server *ret, const struct page_server_options *o,
 		      struct pidspace_error *err);
+
+/* Lends it a hand in the space of that client, before the container runs; it will end it. Nothing is lost if it cannot be
+ * told. h->sock stays the caller's. */
+void page_server_hand(struct page_server *s, uint32_t space_id, const struct hand *h);
 
 /* The container runs: push. If the caller dies before this the server leaves, and kills the container. */
 void page_server_go(struct page_server *s);

@@ -3,9 +3,14 @@ load setup.bash
 
 # Holds 48 MiB of random memory; a line on its log when asked (USR1) says whether all of it is as it was.
 # Children that it forks then look as well.
-holder() { # NAME
-	pidspace run -d "$1" -- python3 -uc 'import hashlib, os, signal
-data = bytearray(os.urandom(48 << 20))
+holder() { # NAME [huge]: in huge pages
+	pidspace run -d "$1" -- python3 -uc 'import hashlib, mmap, os, signal, sys
+if sys.argv[1:]:
+    data = mmap.mmap(-1, 64 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    data.madvise(14)  # MADV_HUGEPAGE
+    data[:] = os.urandom(len(data))
+else:
+    data = bytearray(os.urandom(48 << 20))
 want = hashlib.sha256(data).digest()
 def look(*_):
     child = os.fork()
@@ -16,7 +21,7 @@ def look(*_):
 signal.signal(signal.SIGUSR1, look)
 print("up")
 while True:
-    signal.pause()'
+    signal.pause()' "${@:2}"
 	wait_for log_has "$1" up
 }
 
@@ -185,6 +190,31 @@ damage() { # FILE
 	pidspace exec box -- true
 	pidspace kill -s KILL box
 	run -137 pidspace wait box
+}
+
+one_thread() { # NAME
+	[[ $(ls "/proc/$(pidspace pid "$1" 1)/task" | wc -l) -eq 1 ]]
+}
+
+# A thread that moves them is lent to the process meanwhile; commands stop it with all others.
+@test "huge pages arrive whole while commands work, and nothing of it is left" {
+	is_root || return 0
+	holder box huge
+	pidspace checkpoint box --image box.img
+	for what in true "pidspace check box" "pidspace exec box -- true" "pidspace pause box"; do
+		pidspace restore -d --lazy --image box.img
+		$what
+		[[ $what != *pause* ]] || pidspace resume box
+		is_whole box
+		wait_for arrived box
+		is_whole box
+		one_thread box
+		pidspace delete -f box
+	done
+	pidspace restore -d --lazy --image box.img
+	pidspace checkpoint box --image again.img
+	pidspace restore -d --image again.img
+	is_whole box
 }
 
 @test "a container whose monitor dies while memory arrives goes on" {

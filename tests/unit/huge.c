@@ -15,7 +15,6 @@
 #include "migrate/huge.h"
 
 #define PAGE 4096
-#define HUGE_PAGE ((size_t)2 << 20)
 #define HUGE_PAGES 6
 
 static long huge_kb(const uint8_t *at)
