@@ -9,7 +9,7 @@
 
 #include "checkpoint/twin_records.h"
 
-#define WORTH 1 /* processes: fewer are asked sooner than the kernel checks the programs */
+#define WORTH 32 /* processes: fewer are asked sooner than the kernel checks the programs */
 
 /* Different byte strings, numbered from 1. */
 struct pool {
