@@ -124,6 +124,7 @@ struct shim_common {
 	uint64_t init_default;   /* signals that init ignores for real only because their default would end it */
 	uint64_t proc_dev;       /* st_dev of the real /proc */
 	uint64_t unknown[(SHIM_UNKNOWN_LAST + 1) / 64]; /* bits of numbers that have been told */
+	uint64_t shadow_dev;     /* of the directories that stand in for some of it */
 	struct shim_birth births[SHIM_BIRTHS];
 	struct shim_watch watches[SHIM_WATCHES];
 };

@@ -14,6 +14,8 @@
 
 #include "base/fd.h"
 #include "virtual/catalogue.h"
+#include "virtual/link_itself.h"
+#include "virtual/proc_shadow.h"
 
 /* --- the container's pids as the view of /proc wants them --- */
 
@@ -67,10 +69,15 @@ static void traces(void *arg, struct hpid task, struct proc_traces *ret)
 int warden_view_init(struct warden *w, const char *state_dir, struct pidspace_error *err)
 {
 	const char *dirs[] = {state_dir, "/dev/shm", "/tmp"};
+	struct stat st;
+	int r;
 
 	w->pids = (struct pid_view){.arg = w, .to_host = to_host, .to_guest = to_guest, .each = each, .traces = traces,
 				    .hidden_start = SHIM_BASE, .hidden_end = SHIM_END};
-	return proc_view_init(&w->view, &w->pids, dirs + !state_dir, 3 - !state_dir, err);
+	r = proc_view_init(&w->view, &w->pids, dirs + !state_dir, 3 - !state_dir, err);
+	if (r >= 0 && proc_shadow_stat(w->view.shadow, "", &st) >= 0)
+		w->place.common->shadow_dev = st.st_dev;
+	return r;
 }
 
 /* --- a question --- */
@@ -112,46 +119,6 @@ static int guest_string(const struct question *q, uint64_t from, char *to, size_
 		at += n;
 	}
 	return -ENAMETOOLONG;
-}
-
-static bool on_the_link_itself(const struct question *q, uint64_t open_flags)
-{
-	const struct catalogue_row *r = q->row;
-	uint64_t flags = r->flags < 6 ? q->b->q.arg[r->flags] : 0;
-
-	switch (q->b->q.nr) {
-	case SYS_lstat:
-	case SYS_readlink:
-	case SYS_readlinkat:
-	case SYS_lchown:
-	case SYS_lsetxattr:
-	case SYS_lgetxattr:
-	case SYS_llistxattr:
-	case SYS_lremovexattr:
-	case SYS_unlink:
-	case SYS_unlinkat:
-	case SYS_rmdir:
-	case SYS_mkdir:
-	case SYS_mkdirat:
-	case SYS_mknod:
-	case SYS_mknodat:
-	case SYS_symlink:
-	case SYS_symlinkat:
-	case SYS_rename:
-	case SYS_renameat:
-	case SYS_renameat2:
-	case SYS_link:
-		return true;
-	case SYS_linkat:
-		return !(flags & AT_SYMLINK_FOLLOW);
-	case SYS_open:
-	case SYS_openat:
-	case SYS_openat2:
-	case SYS_creat:
-		return (open_flags & O_NOFOLLOW) || (open_flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
-	default:
-		return r->flags < 6 && r->in[r->flags] == ROLE_ATFLAGS && (flags & AT_SYMLINK_NOFOLLOW);
-	}
 }
 
 /* *ret_forbidden: PROC_NO_XDEV and the others, which are RESOLVE_* one bit up. */
@@ -260,6 +227,22 @@ static void enter(const struct question *q, const struct proc_answer *a)
 	rename_to(q, path);
 }
 
+/* O_PATH: a descriptor that only names something is not handed over by the kernel (SECCOMP_IOCTL_NOTIF_ADDFD), so the caller
+ * makes it itself. */
+static void answer_name(const struct question *q, const struct proc_answer *a)
+{
+	char path[PROC_PATH_MAX];
+	int r = 0;
+
+	if (a->what == PROC_LIST)
+		r = proc_view_enter(&q->w->view, a, path, sizeof path);
+	q->b->q.ret = r;
+	if (r < 0)
+		return;
+	mark_in_proc(q);
+	rename_to(q, a->what == PROC_LIST ? path : a->path);
+}
+
 static int with_role(const struct catalogue_row *r, enum role role)
 {
 	for (int i = 0; i < 6; i++)
@@ -275,7 +258,9 @@ static void answer_proc(struct question *q, const struct proc_answer *a, uint64_
 	int stat_at = with_role(q->row, ROLE_STAT), statx_at = with_role(q->row, ROLE_STATX);
 
 	r->answer = ANSWER_DONE;
-	if (r->nr == SYS_open || r->nr == SYS_openat || r->nr == SYS_openat2 || r->nr == SYS_creat)
+	if (q->row->out == ROLE_FD && flags & O_PATH)
+		answer_name(q, a);
+	else if (r->nr == SYS_open || r->nr == SYS_openat || r->nr == SYS_openat2 || r->nr == SYS_creat)
 		r->ret = answer_open(q, a, flags);
 	else if (stat_at >= 0 || statx_at >= 0)
 		r->ret = answer_stat(q, a, stat_at >= 0 ? stat_at : statx_at, statx_at >= 0);
@@ -312,7 +297,7 @@ void warden_path(struct warden *w, struct bell *b)
 	update(w);
 	if (r >= 0)
 		r = proc_view_resolve(&w->view, &q.caller, q.dirfd, q.path,
-				      forbidden | (on_the_link_itself(&q, flags) ? PROC_NOFOLLOW : 0), &a);
+				      forbidden | (names_link_itself(q.row, b->q.arg, flags) ? PROC_NOFOLLOW : 0), &a);
 	if (r < 0) {
 		b->q.answer = ANSWER_DONE;
 		b->q.ret = r;

@@ -78,7 +78,7 @@ static long execute(struct trap *t)
 SPECIAL(exec_begin)
 {
 	/* "self" is the same on both sides. */
-	if (paths_suspect(t, r->path[0]) && !paths_own_proc((const char *)t->arg[r->path[0]]))
+	if ((paths_suspect(t, r->path[0]) && !paths_own_proc((const char *)t->arg[r->path[0]])) || strays(t, r, 0))
 		return paths_ask(t, r, execute);
 	return execute(t);
 }

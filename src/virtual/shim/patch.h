@@ -41,6 +41,15 @@ static inline struct own *own(void)
 	return (struct own *)SHIM_PRIVATE;
 }
 
+/* Is this device the real /proc's, or that of our stand-ins for it, where this process may have one? Others have files there as
+ * well. */
+static inline bool shows_proc(uint64_t dev)
+{
+	const struct shim_common *c = (const struct shim_common *)SHIM_COMMON;
+
+	return dev == c->proc_dev || (own()->in_proc && dev == c->shadow_dev);
+}
+
 /* Writes into this process where it may not itself; false where the kernel does not. */
 bool patch_write_code(uint64_t at, const void *bytes, unsigned long n);
 

@@ -1,7 +1,8 @@
 /* Calls that name a file. Nearly all of them are made as they are; what may lead into /proc is the warden's to say.
  *
  * Before the call the path is looked at: a component "proc", or a relative one in a process that holds
- * a directory of /proc. After it, what came of it is: symbolic links may have led there unseen. */
+ * a directory of /proc. Symbolic links may lead there unseen (strays.c): what the call gives, a descriptor or a stat, tells it
+ * afterwards; other calls, and those that failed, need a look of their own. */
 #include "virtual/shim/patch.h"
 #include "virtual/shim/trap.h"
 
@@ -12,7 +13,8 @@
 
 struct named {
 	int dirfd, path; /* which arguments; -1: none */
-	enum { RESULT_OTHER, RESULT_FD, RESULT_STAT, RESULT_STATX, RESULT_CWD } result;
+	/* RESULT_NONE: it only asks, so it may be asked again; RESULT_OTHER: it changes or writes something. */
+	enum { RESULT_OTHER, RESULT_NONE, RESULT_FD, RESULT_STAT, RESULT_STATX, RESULT_CWD } result;
 	int buffer;      /* which argument the result goes to */
 };
 
@@ -24,6 +26,8 @@ static struct named named(const struct catalogue_row *r)
 		.result = r->out == ROLE_FD ? RESULT_FD : r->out == ROLE_CWD ? RESULT_CWD : RESULT_OTHER,
 	};
 
+	if (r->nr == __NR_access || r->nr == __NR_faccessat || r->nr == __NR_faccessat2)
+		n.result = RESULT_NONE;
 	for (int i = 0; i < 6; i++)
 		if (r->in[i] == ROLE_STAT || r->in[i] == ROLE_STATX) {
 			n.result = r->in[i] == ROLE_STAT ? RESULT_STAT : RESULT_STATX;
@@ -54,28 +58,21 @@ int paths_names_proc(const char *p)
 	return -1;
 }
 
-static bool on_proc(uint64_t dev)
-{
-	return dev == common()->proc_dev;
-}
-
 /* Has the call reached the real /proc by a way that its path did not show? */
 static bool reached(const struct trap *t, const struct named *n, long r)
 {
 	struct stat st;
 	const struct statx *x = (const void *)t->arg[n->buffer];
 
-	if (r < 0)
-		return false;
 	switch (n->result) {
 	case RESULT_FD:
-		return CALL2(__NR_fstat, r, &st) == 0 && on_proc(st.st_dev);
+		return CALL2(__NR_fstat, r, &st) == 0 && shows_proc(st.st_dev);
 	case RESULT_STAT:
-		return on_proc(((const struct stat *)t->arg[n->buffer])->st_dev);
+		return shows_proc(((const struct stat *)t->arg[n->buffer])->st_dev);
 	case RESULT_STATX:
-		return x->stx_dev_major == 0 && on_proc(x->stx_dev_minor);
+		return x->stx_dev_major == 0 && shows_proc(x->stx_dev_minor);
 	case RESULT_CWD:
-		return CALL4(__NR_newfstatat, AT_FDCWD, "", &st, AT_EMPTY_PATH) == 0 && on_proc(st.st_dev);
+		return CALL4(__NR_newfstatat, AT_FDCWD, "", &st, AT_EMPTY_PATH) == 0 && shows_proc(st.st_dev);
 	default:
 		return false;
 	}
@@ -100,6 +97,19 @@ bool paths_own_proc(const char *p)
 	return true;
 }
 
+/* What openat2(2) shall not pass over the warden has seen to, and it may not be there on the new way: openat(2). */
+static bool as_openat(struct trap *t)
+{
+	const struct open_how *how = (const void *)t->arg[2];
+
+	if (!guest_readable(how, sizeof *how))
+		return false;
+	t->nr = __NR_openat;
+	t->arg[3] = (long)how->mode;
+	t->arg[2] = (long)how->flags;
+	return true;
+}
+
 /* Asks about one path of the call; the text of another one goes to `text`. */
 static enum shim_answer ask(struct trap *t, int path, int dirfd, char *text, unsigned long room, long *ret)
 {
@@ -113,6 +123,10 @@ static enum shim_answer ask(struct trap *t, int path, int dirfd, char *text, uns
 		t->arg[path] = (long)text;
 		if (dirfd < CATALOGUE_NO_ARG)
 			t->arg[dirfd] = AT_FDCWD;
+		if (t->nr == __NR_openat2 && !as_openat(t)) {
+			q.answer = ANSWER_DONE;
+			q.ret = -EFAULT;
+		}
 	}
 	own()->in_proc = !!(ids_flags(ids_self()) & TASK_IN_PROC);
 	*ret = q.ret;
@@ -149,7 +163,7 @@ static __attribute__((noinline)) long ask_from(struct trap *t, const struct cata
 	default:
 		break;
 	}
-	if (i == 0 && paths_suspect(t, r->path[1]))
+	if (i == 0 && r->path[1] != CATALOGUE_NO_ARG)
 		return ask_from(t, r, 1, SHIM_TEXT_SHORT, make);
 	return make(t);
 }
@@ -168,10 +182,14 @@ SPECIAL(paths_call)
 		return paths_ask(t, r, native);
 	if (paths_suspect(t, r->path[1]))
 		return ask_from(t, r, 1, SHIM_TEXT_SHORT, native);
+	if (n.result == RESULT_OTHER && (strays(t, r, 0) || strays(t, r, 1)))
+		return paths_ask(t, r, native);
 	result = trap_native(t);
-	if (!reached(t, &n, result))
+	if (n.result == RESULT_OTHER)
 		return result;
-	if (n.result == RESULT_FD)
+	if (result < 0 ? !strays_failed(t, r, result) : n.result == RESULT_NONE ? !strays(t, r, 0) : !reached(t, &n, result))
+		return result;
+	if (result >= 0 && n.result == RESULT_FD)
 		CALL1(__NR_close, result);
 	return paths_ask(t, r, native);
 }

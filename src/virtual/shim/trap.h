@@ -119,6 +119,13 @@ bool paths_own_proc(const char *path);
 /* Of a program that is to be executed (execveat(2)). 0, or the errno for what would end badly. alone: the process has no other
  * thread. */
 long look_inside(long dirfd, long path, long flags, bool alone);
+/* --- strays.c: paths that lead into /proc by links or mounts and do not show it --- */
+
+/* Does path i of the call, before it is made? */
+bool strays(const struct trap *t, const struct catalogue_row *r, int i);
+/* May it have failed with this result because it does? */
+bool strays_failed(const struct trap *t, const struct catalogue_row *r, long result);
+
 /* May argument `path` (CATALOGUE_NO_ARG: there is none) lead into /proc? */
 bool paths_suspect(const struct trap *t, int path);
 /* Makes t's call, by make(), with its first path as the warden says; see paths.c. */
