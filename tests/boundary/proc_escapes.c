@@ -118,6 +118,39 @@ static void descriptors_passed_in(void)
 	BD_CHECK(r == -EINVAL || r == -EBADF || r == -EPERM || r == -ESRCH);
 }
 
+/* Whose number is among the names that getdents(2) gives? */
+static bool lists(int fd, const char *number)
+{
+	struct { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; } *d;
+	static char buf[65536];
+	long n;
+
+	BD_DO(raw(SYS_lseek, fd, 0, SEEK_SET));
+	while ((n = BD_DO(raw(SYS_getdents64, fd, buf, sizeof(buf)))) > 0)
+		for (long at = 0; at < n; at += d->len) {
+			d = (void *)(buf + at);
+			if (!strcmp(d->name, number))
+				return true;
+		}
+	return false;
+}
+
+/* Names are the directory's, in both kinds; with virtual pids they lead nowhere: what is looked up there, is so in the container's
+ * eyes. */
+static void directories_passed_in(void)
+{
+	int fd = bd_ask("proc"), own = BD_SYS(open("/proc", O_RDONLY | O_CLOEXEC));
+	struct stat st;
+	long r;
+
+	BD_UNTIL(lists(fd, victim(""))); /* the position in it is shared by all who were handed it */
+	BD_CHECK(!lists(own, victim("")));
+	r = raw(SYS_newfstatat, fd, victim("/stat"), &st, 0);
+	BD_EQ(r, bd_virtual() ? -ENOENT : 0);
+	r = raw(SYS_faccessat, fd, victim("/stat"), 0);
+	BD_EQ(r, bd_virtual() ? -ENOENT : 0);
+}
+
 static void nobody_by_handles(void)
 {
 	int fd = bd_ask("pidfd");
@@ -135,6 +168,7 @@ const struct bd_case bd_cases[] = {
 	{ "through links of processes inside", through_magic_links },
 	{ "by names of sockets", by_names_of_sockets },
 	{ "directories of the host's passed in", descriptors_passed_in },
+	{ "what the host's /proc lists, passed in", directories_passed_in },
 	{ "pidfds passed in", nobody_by_handles },
 	{},
 };
