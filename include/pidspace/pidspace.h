@@ -220,9 +220,11 @@ struct pidspace_checkpoint {
 	 * moment to give it its name. Negative with err set: the container runs on and that is the answer; NULL: it ends. */
 	int (*written)(void *arg, struct pidspace_error *err);
 	void *written_arg;
+	int cancel_fd;              /* once it is readable: give up, unless written was called; 0: never */
 };
 /* Writes the container to an image. Afterwards it is gone, unless left running. On failure it runs
- * on. -ENOTSUP E_REFUSED: see *ret_refusals (NULL allowed; free()). -EPIPE E_MONITOR: the monitor died; if
+ * on, and so it does if the caller dies before the image is whole. -ECANCELED E_CANCELED: given up.
+ * -ENOTSUP E_REFUSED: see *ret_refusals (NULL allowed; free()). -EPIPE E_MONITOR: the monitor died; if
  * written had agreed before, the container may have ended, so keep the image. */
 PIDSPACE_API int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
 				     struct pidspace_refusal **ret_refusals, size_t *ret_n,

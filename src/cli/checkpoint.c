@@ -1,6 +1,8 @@
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -66,6 +68,36 @@ static int name_image(void *arg, struct pidspace_error *err)
 	return image_file_name(n->file, n->sync, err);
 }
 
+/* ^C and its like give up, so that neither half an image nor a stopped container is left. What is ignored (nohup(1))
+ * stays ignored. */
+static int watch_signals(void)
+{
+	static const int all[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction now;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (sigaction(all[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&set, all[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Dies of the signal as if it had not been caught. */
+static void die_of_signal(int fd)
+{
+	struct signalfd_siginfo info;
+	sigset_t set;
+
+	if (read(fd, &info, sizeof info) != sizeof info)
+		return;
+	sigemptyset(&set);
+	sigaddset(&set, (int)info.ssi_signo);
+	raise((int)info.ssi_signo);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static int checkpoint(struct cli *c, int argc, char **argv)
 {
 	struct pidspace_checkpoint o = {0};
@@ -109,6 +141,8 @@ static int checkpoint(struct cli *c, int argc, char **argv)
 	naming.sync = !o.no_sync;
 	o.written = file.partial ? name_image : NULL;
 	o.written_arg = &naming;
+	int signals = watch_signals();
+	o.cancel_fd = signals > 0 ? signals : 0;
 	r = pidspace_checkpoint(c->registry, &o, &refusals, &n, &stats, &err);
 	progress_done(&progress);
 	status = image_file_finish(&file);
@@ -119,6 +153,8 @@ static int checkpoint(struct cli *c, int argc, char **argv)
 		stats_print(&stats, json);
 	}
 	free(refusals);
+	if (!strcmp(err.code, "E_CANCELED") && signals >= 0)
+		die_of_signal(signals);
 	return status;
 }
 

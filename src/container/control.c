@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -280,13 +281,27 @@ int control_answer(int sock, struct control_answer *a, struct control_reply *ret
 	return 0;
 }
 
+/* Until something comes. The other side sees its end of the connection hang up, and answers that it has given up. */
+static void await_answer(int sock, struct control_answer *a)
+{
+	struct pollfd p[2] = {{.fd = sock, .events = POLLIN}, {.fd = a->cancel_fd, .events = POLLIN}};
+
+	while (a->cancel_fd && !a->confirmed && !p[0].revents) {
+		if (poll(p, 2, -1) < 0 || !p[1].revents)
+			continue;
+		shutdown(sock, SHUT_WR);
+		a->cancel_fd = 0;
+	}
+}
+
 int control_converse(int sock, struct control_answer *a, const char *gone, struct pidspace_error *err)
 {
 	int r;
 
-	do
+	do {
+		await_answer(sock, a);
 		r = control_answer(sock, a, NULL, NULL, NULL);
-	while (r == 0);
+	} while (r == 0);
 	if (r == -EPIPE)
 		return error_set(err, r, "E_MONITOR", "%s", gone);
 	if (r == -EPROTO)

@@ -95,6 +95,7 @@ struct control_answer {
 	int (*written)(void *arg, struct pidspace_error *err); /* answers WRITTEN */
 	void *written_arg;
 	bool confirmed;   /* ... and has agreed */
+	int cancel_fd;    /* readable before that: say that we give up. 0: never */
 	struct pidspace_refusal *refusals;
 	size_t n_refusals, cap_refusals;
 	struct control_reply done;

@@ -203,10 +203,10 @@ static int confirm_with(void *arg, struct pidspace_error *err)
 	return control_confirm(c->fd, err);
 }
 
-static struct image_options image_options(const struct control_message *q)
+static struct image_options image_options(const struct control_message *q, const struct client *c)
 {
 	return (struct image_options){.compress = (enum image_compress)q->head.compress, .level = (int)q->head.level,
-				      .sync = q->head.sync};
+				      .sync = q->head.sync, .asker = c->fd};
 }
 
 /* The clocks of a running tree move on, so it is stopped before they are read: a restored tree must
@@ -222,7 +222,7 @@ static int save_stopped(struct monitor *m, const struct control_message *q, stru
 	struct checkpoint_options o = {
 		.space = &m->pids.space,
 		.image_fd = check ? -1 : q->fds[0],
-		.image = image_options(q),
+		.image = image_options(q, c),
 		.leave_running = q->head.leave_running,
 		.check_only = check,
 		.frozen = m->frozen,
@@ -250,7 +250,7 @@ static int copy_ahead(struct monitor *m, const struct control_message *q, struct
 	const struct rounds_options o = {
 		.space = &m->pids.space,
 		.image_fd = q->n_fds ? q->fds[0] : -1,
-		.image = image_options(q),
+		.image = image_options(q, c),
 		.max_rounds = q->head.max_rounds,
 		.always = q->head.always_rounds,
 		.stats = st,

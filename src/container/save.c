@@ -59,7 +59,7 @@ int pidspace_checkpoint(struct pidspace *p, const struct pidspace_checkpoint *o,
 				    .always_rounds = o->max_rounds > 0, .sync = !o->no_sync,
 				    .confirm = o->written && is_regular(o->image_fd)};
 	struct control_answer a = {.progress = o->progress, .progress_arg = o->progress_arg,
-				   .written = o->written, .written_arg = o->written_arg};
+				   .written = o->written, .written_arg = o->written_arg, .cancel_fd = o->cancel_fd};
 	_cleanup_close_ int sock = -1;
 	int r = check_level(o, err);
 

@@ -28,7 +28,7 @@ int channel_init(struct channel *c, int fd)
 	struct stat st;
 	int flags = fcntl(fd, F_GETFL);
 
-	*c = (struct channel){.fd = fd, .cancel = -1, .step = AHEAD};
+	*c = (struct channel){.fd = fd, .asker = -1, .cancel = -1, .step = AHEAD};
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	c->regular = S_ISREG(st.st_mode);
@@ -74,19 +74,20 @@ void channel_cancel(struct channel *c)
 /* Waits until a transfer of some bytes will not block. A regular file never does. */
 static int wait_ready(const struct channel *c, short events)
 {
-	struct pollfd p[2] = {{.fd = c->fd, .events = events}, {.fd = c->cancel, .events = POLLIN}};
+	struct pollfd p[3] = {{.fd = c->regular ? -1 : c->fd, .events = events}, {.fd = c->cancel, .events = POLLIN},
+			      {.fd = c->asker, .events = POLLRDHUP}};
 
-	if (c->regular)
+	if (c->regular && c->asker < 0)
 		return 0;
 	do {
-		if (poll(p, 2, -1) < 0) {
+		if (poll(p, 3, c->regular ? 0 : -1) < 0) {
 			if (errno != EINTR && errno != EAGAIN)
 				return -errno;
 			continue;
 		}
-		if (p[1].revents)
+		if (p[1].revents || p[2].revents)
 			return -ECANCELED;
-	} while (!p[0].revents);
+	} while (!p[0].revents && !c->regular);
 	return 0;
 }
 

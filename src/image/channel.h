@@ -16,6 +16,7 @@ struct channel {
 	bool no_nowait;   /* RWF_NOWAIT is not to be had here */
 	bool sync;        /* writing (regular): bytes go to the disk at once */
 	struct write_behind behind;
+	int asker;        /* borrowed; when it hangs up, writing gives up likewise. -1: none */
 	int cancel;       /* eventfd, owned; readable: whoever waits gives up with -ECANCELED. -1: none */
 	uint64_t base;    /* offset in the file (regular) of the stream's first byte */
 	uint64_t pos;     /* bytes of the stream that have passed */

@@ -30,6 +30,8 @@ struct image_options {
 		     * as much as makes the image ready sooner (effort.h) */
 	bool early; /* image_write_early_pages() may be called */
 	bool sync;  /* a regular file is on its disk when image_commit() returns */
+	int asker;  /* a connection (borrowed) to whoever wants the image: when it hangs up, everything fails with
+		     * -ECANCELED E_CANCELED, also what waits for a reader. 0: nobody */
 };
 /* Starts a stream on fd (borrowed; file, pipe or socket). Writes magic and header. */
 int image_writer_open(struct image_writer **ret, int fd, const struct image_options *o, struct pidspace_error *err);

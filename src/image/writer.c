@@ -78,7 +78,10 @@ static void fail(struct image_writer *w, int status)
 {
 	if (w->error.status)
 		return;
-	error_set(&w->error, status, "E_IMAGE_WRITE",
+	if (status == -ECANCELED)
+		error_set(&w->error, status, "E_CANCELED", "whoever asked for it has gone; the container runs on");
+	else
+		error_set(&w->error, status, "E_IMAGE_WRITE",
 		  "the image cannot be written at byte %llu: %s%s", (unsigned long long)w->out.pos,
 		  strerror(-status), channel_advice(status));
 }
@@ -319,6 +322,7 @@ int image_writer_open(struct image_writer **ret, int fd, const struct image_opti
 		image_writer_free(w);
 		return error_sys(err, r < 0 ? r : -ENOMEM, "write an image");
 	}
+	w->out.asker = o->asker ? o->asker : -1;
 	if (o->sync)
 		channel_sync_behind(&w->out);
 	format_start(w->stage, &w->crc, features[o->compress] | (o->early ? FORMAT_FEATURE_EARLY : 0));

@@ -209,6 +209,67 @@ order() { # the calls of trace in one line, each once
 	run -0 pidspace verify web.img
 }
 
+calls() { # PID NUMBER: it waits in that system call
+	[[ $(cut -d' ' -f1 "/proc/$1/syscall") == "$2" ]]
+}
+
+is_held() { # host pid: stopped by a tracer
+	[[ $(sed 's/.*) //' "/proc/$1/stat") == t* ]]
+}
+
+@test "a checkpoint whose command goes away while it is written: the container runs on" {
+	counter web
+	pidspace exec -d web -- "$BASH" -c 'x=$(head -c 6000000 /dev/urandom | base64); echo full; while :; do sleep 1; done'
+	wait_for log_has web full
+	host=$(pidspace pid web 1)
+	mkfifo sink
+	exec {hold}<>sink # and nobody reads
+	for signal in TERM HUP KILL; do
+		status=0
+		background checkpoint web --image sink --compress lz4 2>err
+		command=$!
+		full() { is_held "$host" && calls "$command" 7; }
+		wait_for full
+		kill -$signal "$command"
+		wait "$command" || status=$?
+		[[ $status == $((128 + $(kill -l $signal))) ]]
+		[[ $signal == KILL || $(<err) == *"runs on"*"(E_CANCELED)"* ]]
+		free() { ! is_held "$host"; }
+		wait_for free
+		timeout 1 cat <sink >/dev/null || true
+	done
+	exec {hold}>&-
+	[[ $(pidspace pid web 1) == "$host" ]]
+	pidspace checkpoint web --image web.img
+	run -0 pidspace verify web.img
+}
+
+@test "a checkpoint that is given up leaves no file behind" {
+	counter web
+	monitor=$(pidspace state web -f json | json 'j["monitor_host_pid"]')
+	kill -STOP "$monitor"
+	background checkpoint web --image web.img 2>err
+	command=$!
+	wait_for calls "$command" 7
+	[[ -e web.img.partial ]]
+	kill -TERM "$command"
+	wait_for calls "$command" 47 # it has said so, and hears what becomes of it
+	kill -CONT "$monitor"
+	status=0
+	wait "$command" || status=$?
+	cat err
+	[[ $status == 143 && ! -e web.img && ! -e web.img.partial && $(<err) == *"(E_CANCELED)"* ]]
+	log_grows web
+	log_is_whole web
+}
+
+@test "a signal after the image has got its name comes too late" {
+	counter web
+	run -0 traced -e inject=rename:signal=TERM --
+	run -125 pidspace state web
+	run -0 pidspace verify web.img
+}
+
 @test "a damaged image restores nothing" {
 	counter web
 	pidspace checkpoint web --image web.img

@@ -1,6 +1,8 @@
 /* A stream that cannot be written: the next call and the commit say so, nothing kills, nothing hangs. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -139,6 +142,39 @@ static void given_up(void **state)
 	close(p[1]);
 }
 
+/* Whoever wants the image goes away when the pipe is full and everybody waits for its reader. */
+static void asker_gone(void **state)
+{
+	struct image_writer *w;
+	struct pidspace_error err = {0};
+	int p[2], s[2];
+	pid_t child;
+
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		struct pollfd full = {.fd = p[1], .events = POLLOUT};
+		while (poll(&full, 1, 0) > 0)
+			sched_yield();
+		_exit(0);
+	}
+	close(s[1]);
+	assert_int_equal(image_writer_open(&w, p[1], &(struct image_options){.asker = s[0]}, &err), 0);
+	assert_int_equal(write_noise(w, 50, &err), -ECANCELED);
+	assert_string_equal(err.code, "E_CANCELED");
+	image_writer_free(w);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	/* a file never waits, and is given up all the same */
+	int fd = memfd_create("image", MFD_CLOEXEC);
+	assert_int_equal(image_writer_open(&w, fd, &(struct image_options){.asker = s[0]}, &err), -ECANCELED);
+	close(fd);
+	close(s[0]);
+	close(p[0]);
+	close(p[1]);
+}
+
 /* A reader that is given up while nothing comes. */
 static void reader_given_up(void **state)
 {
@@ -256,7 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_device),	   cmocka_unit_test(file_size_limit),
 		cmocka_unit_test(closed_pipe),	   cmocka_unit_test(closed_socket),
-		cmocka_unit_test(not_writable),	   cmocka_unit_test(given_up),
+		cmocka_unit_test(not_writable),	   cmocka_unit_test(given_up), cmocka_unit_test(asker_gone),
 		cmocka_unit_test(reader_given_up), cmocka_unit_test(no_commit),
 		cmocka_unit_test(brought_to_its_disk),
 		cmocka_unit_test(a_pipe_is_not_synced),
