@@ -79,20 +79,22 @@ static long arguments(const struct trap *t, struct clone_args *a, unsigned long 
 }
 
 /* Who the child is, the kernel writes into the slot before the child runs: so the warden knows whom the slot waits for when the
- * parent is killed meanwhile. fork(2) and vfork(2) become the clone(2) that they are; but a filter of the guest's may allow
- * only them, and with a pidfd the place is taken. */
+ * parent is killed meanwhile. fork(2) and vfork(2) become the clone(2) that they are. Not under a filter of the guest's, which may
+ * look at the call and its flags; and with a pidfd the place is taken. */
 static void ask_for_child(const struct trap *t, struct shim_birth *b, const struct clone_args *a)
 {
 	struct sigcontext *m = (struct sigcontext *)&t->uc->uc_mcontext;
 
 	b->child = BIRTH_UNTOLD;
+	if (b->flags & TASK_FILTERED)
+		return;
 	if (t->nr == __NR_clone3) {
 		b->args[0] |= CLONE_PARENT_SETTID; /* flags */
 		b->args[3] = (uint64_t)&b->child;  /* parent_tid */
 	} else if (t->nr == __NR_clone && !(a->flags & CLONE_PIDFD)) {
 		m->rdi |= CLONE_PARENT_SETTID;
 		m->rdx = (uint64_t)&b->child;
-	} else if (t->nr != __NR_clone && !(b->flags & TASK_FILTERED)) {
+	} else if (t->nr != __NR_clone) {
 		m->rax = __NR_clone;
 		m->rdi = a->flags | a->exit_signal | CLONE_PARENT_SETTID;
 		m->rsi = 0;
