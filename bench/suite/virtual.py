@@ -188,7 +188,7 @@ def virtual_memory(b):
         yield [Contestant("warden", lambda: pss(warden), None, None, "bytes"),
                Contestant("spawner", lambda: sum(map(pss, children(init))), None, None, "bytes"),
                Contestant("monitor", lambda: pss(parent(warden)), None, None, "bytes"),
-               Contestant("shim in a process", lambda: pss(init, lambda a: a >> 32 == 0x3000),
+               Contestant("shim in a process", lambda: pss(init, lambda a: a >> 32 == 0x5510),
                           None, None, "bytes"),
                Contestant("shared memory, pages in use", lambda: shared_file(warden), None, None,
                           "bytes")]
