@@ -352,6 +352,9 @@ static int copy_mapping(const struct reading *g, struct bpf_program *p, uint32_t
 			return r < 0 ? r : -E2BIG;
 		bpf_copy(p, end, BPF_BASE, f.at, f.size);
 	}
+	/* Flags beyond the 64 of vm_flags would be missed. */
+	if (field(g, VMA, "flags", &f) == 0 && f.size > 8)
+		return -E2BIG;
 	btf_functions(&g->btf, names, 2, has_names);
 	if (field(g, VMA, "anon_name", &f) == 0) {
 		bpf_copy(p, end, BPF_BASE, f.at, 8);
