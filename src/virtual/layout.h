@@ -121,6 +121,7 @@ struct shim_common {
 	uint32_t ended;
 	uint32_t scoped;         /* Landlock keeps signals inside: kill(h, 0) tells whether h is */
 	uint32_t init_subreaper; /* what init believes of PR_GET_CHILD_SUBREAPER */
+	uint32_t caught;         /* how often Landlock kept a number of ours that had become a stranger's */
 	uint64_t init_default;   /* signals that init ignores for real only because their default would end it */
 	uint64_t proc_dev;       /* st_dev of the real /proc */
 	uint64_t unknown[(SHIM_UNKNOWN_LAST + 1) / 64]; /* bits of numbers that have been told */

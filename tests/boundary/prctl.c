@@ -53,6 +53,8 @@ static void nothing_shows(void)
 	BD_EQ(raw(SYS_prctl, PR_GET_DUMPABLE), 1);
 	BD_EQ(atoi(bd_line("/proc/self/status", "TracerPid:") ?: "-1"), 0);
 	BD_EQ(atoi(bd_line("/proc/self/status", "NoNewPrivs:") ?: "-1"), 0);
+	if (getenv("BD_BOXED"))
+		return; /* there is a filter around the container */
 	BD_EQ(atoi(bd_line("/proc/self/status", "Seccomp:") ?: "-1"), 0);
 	BD_EQ(atoi(bd_line("/proc/self/status", "Seccomp_filters:") ?: "0"), 0);
 }

@@ -114,7 +114,7 @@ static void descriptors_passed_in(void)
 
 	BD_OP(fd, >, 0);
 	BD_ERR(raw(SYS_kill, atol(victim("")), 0), ESRCH);
-	r = raw(SYS_pidfd_send_signal, fd, 0, NULL, 0); /* a directory of /proc is one for it */
+	r = raw(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 0); /* a directory of /proc is one for it */
 	BD_CHECK(r == -EINVAL || r == -EBADF || r == -EPERM || r == -ESRCH);
 }
 

@@ -2,6 +2,7 @@
  *
  *   no-userns    nobody can make a user namespace, so an ordinary user has no namespaces at all
  *   docker       what Docker's default profile denies a container without added capabilities, as far as we come near it
+ *   no-landlock  a kernel without Landlock
  *   old-notify   seccomp(2) as before Linux 5.19: no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
  *
  * A filter of seccomp(2) and nothing else, inherited by all that follows. A real host without user namespaces answers
@@ -87,6 +88,13 @@ static const struct rule docker[] = {
 	{0},
 };
 
+static const struct rule no_landlock[] = {
+	{SYS_landlock_create_ruleset, ENOSYS, -1, 0},
+	{SYS_landlock_add_rule, ENOSYS, -1, 0},
+	{SYS_landlock_restrict_self, ENOSYS, -1, 0},
+	{0},
+};
+
 static const struct rule old_notify[] = {
 	{SYS_seccomp, EINVAL, 1, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
 	{0},
@@ -95,7 +103,7 @@ static const struct rule old_notify[] = {
 static const struct {
 	const char *name;
 	const struct rule *rules;
-} modes[] = {{"no-userns", no_userns}, {"docker", docker}, {"old-notify", old_notify}};
+} modes[] = {{"no-userns", no_userns}, {"docker", docker}, {"no-landlock", no_landlock}, {"old-notify", old_notify}};
 
 static size_t add(struct sock_filter *code, size_t n, const struct rule *r)
 {
@@ -144,6 +152,6 @@ int main(int argc, char **argv)
 		perror(argv[2]);
 		return 127;
 	}
-	fprintf(stderr, "usage: boxed no-userns|docker|old-notify COMMAND...\n");
+	fprintf(stderr, "usage: boxed no-userns|docker|no-landlock|old-notify COMMAND...\n");
 	return 2;
 }

@@ -24,7 +24,11 @@ int ids_host_checked(int guest)
 		return host;
 	if (r == -ESRCH)
 		return 0;
-	return shim_ring(ASK_ALIVE, 0, host, 0) == 1 ? host : 0;
+	if (shim_ring(ASK_ALIVE, 0, host, 0) == 1)
+		return host;
+	if (r == -EPERM && common()->scoped)
+		__atomic_fetch_add(&common()->caught, 1, __ATOMIC_RELAXED);
+	return 0;
 }
 
 SPECIAL(ids_setsid)

@@ -1,6 +1,7 @@
 /* What is asked of a pidfd, of a namespace, or of another process's capabilities. */
 #include "virtual/shim/trap.h"
 
+#include <asm/statfs.h>
 #include <linux/capability.h>
 
 /* PIDFD_GET_INFO: include/uapi/linux/pidfd.h, Linux 6.13. */
@@ -13,11 +14,17 @@ struct info {
 #define PIDFD_GET_INFO_ 0xc040ff0b /* of the first version, 64 bytes */
 #define PIDFD_INFO_PID_ 1
 
+#define PROC_SUPER_MAGIC_ 0x9fa0
+
 int pidfds_target(int pidfd)
 {
 	struct info i = {.mask = PIDFD_INFO_PID_};
+	struct statfs fs;
 
-	return CALL3(__NR_ioctl, pidfd, PIDFD_GET_INFO_, &i) == 0 ? i.tgid : 0;
+	if (CALL3(__NR_ioctl, pidfd, PIDFD_GET_INFO_, &i) == 0)
+		return i.tgid;
+	/* A directory /proc/PID will do as well (kernel/signal.c pidfd_to_pid()). What we open there is none of procfs. */
+	return CALL2(__NR_fstatfs, pidfd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC_ ? -1 : 0;
 }
 
 SPECIAL(pidfds_info)

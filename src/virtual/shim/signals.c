@@ -136,7 +136,7 @@ SPECIAL(signals_pidfd_send)
 		from = &info;
 	}
 	host = pidfds_target((int)t->arg[0]);
-	if (host > 0 && !ids_guest(host))
+	if (host < 0 || (host > 0 && !ids_guest(host)))
 		return -EINVAL; /* whom a namespace would not know */
 	if (host > 0 && spared(host, (int)t->arg[1]))
 		return 0;

@@ -110,7 +110,7 @@ struct socket_name {
 long names_take(struct socket_name *ours, const void **name, long *len);
 /* Before socket fd is used with a name that was taken. */
 void names_before_use(long fd, const void *name, long len);
-int pidfds_target(int pidfd); /* the host's tgid; 0: not told (before Linux 6.13), or it has ended */
+int pidfds_target(int pidfd); /* the host's tgid; -1: somebody's of the host; 0: not told (before Linux 6.13), or it has ended */
 long actions_own_sigsys(siginfo_t *info, struct ucontext *uc);
 /* Has the path a component "proc"? 1, 0, or -1: it cannot be read to its end. */
 int paths_names_proc(const char *path);
