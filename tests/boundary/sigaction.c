@@ -374,6 +374,30 @@ static void init_resets(void)
 	raw(SYS_exit_group, 0);
 }
 
+/* Its child of vfork(2) has the same memory, but actions of its own. */
+static void a_vfork_child_resets_its_own(void)
+{
+	struct sigaction sa = { .sa_handler = count, .sa_flags = SA_RESETHAND }, got;
+	pid_t child;
+	int st;
+
+	BD_SYS(sigaction(SIGUSR1, &sa, NULL));
+	child = vfork();
+	if (child == 0) {
+		signal(SIGUSR1, SIG_DFL);
+		_exit(0);
+	}
+	BD_SYS(child);
+	BD_SYS(waitpid(child, &st, 0));
+	BD_SYS(sigaction(SIGUSR1, NULL, &got));
+	BD_EQ(got.sa_flags & SA_RESETHAND, SA_RESETHAND);
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGUSR1));
+	BD_EQ(calls, 1);
+	BD_SYS(sigaction(SIGUSR1, NULL, &got));
+	BD_CHECK(got.sa_handler == SIG_DFL);
+	raw(SYS_exit_group, 0);
+}
+
 static void sigsys_handlers_like_others(void)
 {
 	struct sigaction sa = { .sa_sigaction = look_at_mask, .sa_flags = SA_SIGINFO | SA_RESETHAND }, got;
@@ -392,6 +416,7 @@ const struct bd_case bd_cases[] = {
 	{ "told as set, for all signals", told_as_set },
 	{ "SA_RESETHAND", resets_and_defers },
 	{ "SA_RESETHAND as pid 1", init_resets, .init = true },
+	{ "SA_RESETHAND as pid 1, and a vfork(2)ed child resets", a_vfork_child_resets_its_own, .init = true },
 	{ "SA_NODEFER", nodefer_nests },
 	{ "the mask inside a handler, and afterwards", mask_of_the_handler },
 	{ "a large alternative stack", large_alternative_stacks },

@@ -74,18 +74,23 @@ static void default_of_init(int sig, struct sigaction *a)
 	}
 }
 
+static uint64_t *once_of(bool init)
+{
+	return &own()->once[!init];
+}
+
 /* What belongs to an action of the guest's and cannot be left to the kernel. An action with SA_RESETHAND would be the true
  * default after its signal, which ends vpid 1 where a namespace's init lives on: it is taken back in shim_deliver(). */
 static void note(int sig, struct sigaction *a, bool init)
 {
-	struct own *o = own();
+	uint64_t *once = once_of(init);
 
-	o->restorer[sig - 1] = (uint64_t)a->sa_restorer;
+	own()->restorer[sig - 1] = (uint64_t)a->sa_restorer;
 	if (init && (a->sa_flags & SA_RESETHAND) && is_caught(a)) {
-		__atomic_or_fetch(&o->once, SIG_BIT(sig), __ATOMIC_RELAXED);
+		__atomic_or_fetch(once, SIG_BIT(sig), __ATOMIC_RELAXED);
 		a->sa_flags &= ~(unsigned long)SA_RESETHAND;
 	} else {
-		__atomic_and_fetch(&o->once, ~SIG_BIT(sig), __ATOMIC_RELAXED);
+		__atomic_and_fetch(once, ~SIG_BIT(sig), __ATOMIC_RELAXED);
 	}
 }
 
@@ -107,7 +112,7 @@ SPECIAL(actions_sigaction)
 		return sigsys_action(act, old);
 	init = ids_is_init();
 	restorer = (__sigrestore_t)own()->restorer[sig - 1];
-	once = own()->once & SIG_BIT(sig);
+	once = *once_of(init) & SIG_BIT(sig);
 	if (act) {
 		a = *act;
 		note(sig, &a, init);
@@ -143,8 +148,8 @@ static __attribute__((noinline)) void reset(int sig)
 void shim_deliver(int sig, siginfo_t *info)
 {
 	shim_translate_info(info);
-	if ((own()->once & SIG_BIT(sig)) &&
-	    (__atomic_fetch_and(&own()->once, ~SIG_BIT(sig), __ATOMIC_RELAXED) & SIG_BIT(sig)))
+	if (((own()->once[0] | own()->once[1]) & SIG_BIT(sig)) &&
+	    (__atomic_fetch_and(once_of(ids_is_init()), ~SIG_BIT(sig), __ATOMIC_RELAXED) & SIG_BIT(sig)))
 		reset(sig);
 }
 

@@ -166,6 +166,8 @@ SPECIAL(births_begin)
 	b->child_tid = a.flags & CLONE_CHILD_SETTID ? a.child_tid : 0;
 	b->thread = !!(a.flags & CLONE_THREAD);
 	b->from_init = ids_is_init() && !(a.flags & CLONE_SIGHAND);
+	if (b->from_init)
+		own()->once[1] = own()->once[0];
 	b->flags = (ids_flags(owner) & (TASK_NO_NEW_PRIVS | TASK_FILTERED)) |
 		   (ids_flags(ids_self()) & (TASK_IN_PROC | TASK_UNDUMPABLE | TASK_RECORDS));
 	if ((a.flags & CLONE_THREAD) || (a.flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM)

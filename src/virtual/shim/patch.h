@@ -30,7 +30,8 @@ struct own {
 	uint32_t threaded;       /* more than one thread has had this memory */
 	uint32_t shares_files;   /* perhaps, with another process */
 	uint64_t restorer[64];   /* of the guest's actions: there is no use for them, but they are told */
-	uint64_t once;           /* signals with SA_RESETHAND where the kernel must not do it: vpid 1's, and what its children inherit */
+	uint64_t once[2];        /* signals with SA_RESETHAND where the kernel must not do it: vpid 1's, and what its children
+				  * inherit, of which one of vfork(2) has other actions in the same memory */
 	struct area areas[AREAS];
 	struct place places[PLACES];
 };
