@@ -182,21 +182,26 @@ static void recount(struct pid_map_header *m)
 	pid_map_swap32(&m->tasks, said, n);
 }
 
+/* One of those that have left something at v. */
+static bool sweep_one(struct pid_map_header *m, struct vpid v, bool (*in_use)(void *arg, struct hpid host), void *arg)
+{
+	struct hpid h;
+	enum pid_map_state state = pid_map_look(m, v, &h);
+
+	if (state == PID_MAP_LEFT_BY || (state == PID_MAP_RESERVED_BY && h.n && !in_use(arg, h)))
+		return pid_map_clear(m, v, state, h);
+	return state == PID_MAP_BOUND_TO && !in_use(arg, h) && pid_map_release(m, h, v);
+}
+
 size_t pid_map_sweep(struct pid_map_header *m, bool (*in_use)(void *arg, struct hpid host),
 		     void *arg)
 {
 	size_t freed = 0;
 
-	for (struct vpid v = {0}; (v = pid_map_next_used(m, v)).n;) {
-		struct hpid h;
-		enum pid_map_state state = pid_map_look(m, v, &h);
-
-		if (state == PID_MAP_LEFT_BY ||
-		    (state == PID_MAP_RESERVED_BY && h.n && !in_use(arg, h)))
-			freed += pid_map_clear(m, v, state, h);
-		else if (state == PID_MAP_BOUND_TO && !in_use(arg, h))
-			freed += pid_map_release(m, h, v);
-	}
+	/* Where a number can be in two places, two that were killed may both have tried for it. */
+	for (struct vpid v = {0}; (v = pid_map_next_used(m, v)).n;)
+		while (sweep_one(m, v, in_use, arg))
+			freed++;
 	recount(m);
 	return freed;
 }

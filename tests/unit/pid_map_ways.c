@@ -174,6 +174,24 @@ static void a_writer_calls_closing_off(void **state)
 	assert_int_equal(pid_map_reserve_given(m, OWNER, vpid_of(5)), -EEXIST);
 }
 
+static bool nobody_lives(void *arg, struct hpid h)
+{
+	(void)arg;
+	(void)h;
+	return false;
+}
+
+/* Killed in the middle of reserving, one before and one after it had beaten the other. */
+static void two_killed_at_one_number_leave_nothing(void **state)
+{
+	struct pid_map_header *m = a_map(*state, 0);
+
+	assert_non_null(pid_map_hash_enter(m, PID_MAP_BY_VPID, 5, pid_map_word(5, PID_MAP_HASH_BEATEN, 78)));
+	assert_non_null(pid_map_hash_enter(m, PID_MAP_BY_VPID, 5, pid_map_word(5, PID_MAP_HASH_TRYING, 79)));
+	pid_map_sweep(m, nobody_lives, NULL);
+	assert_int_equal(pid_map_next_used(m, vpid_of(0)).n, 0);
+}
+
 /* Masked, a host pid belongs to one vpid for good, and one step does it all. */
 #define TABLES(f) ONE(f, direct), ONE(f, hash)
 
@@ -185,6 +203,7 @@ int main(void)
 		ONE(a_writer_calls_closing_off, direct),
 		TABLES(half_a_binding_reads_as_none),
 		TABLES(an_old_number_is_gone_once_its_host_pid_is_taken),
+		ONE(two_killed_at_one_number_leave_nothing, hash),
 		ONE(levels_fill_from_below, hash),
 		ONE(a_stranger_is_passed_over, masked),
 		ONE(a_masked_host_pid_is_the_chosen_one, masked),
