@@ -232,6 +232,8 @@ static _Noreturn void be_warden(struct birth *b)
 	r = warden_watch_init(&w);
 	if (r < 0)
 		error_sys(&o.error, r, "cannot make an epoll instance");
+	else if ((r = warden_see_children(&w)) < 0)
+		error_sys(&o.error, r, "cannot open the list of children in /proc");
 	if (r < 0 || warden_view_init(&w, NULL, &o.error) < 0) {
 		kill(w.init.n, SIGKILL);
 		fail(b->up[1], &o.error);

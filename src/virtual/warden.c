@@ -108,20 +108,36 @@ static void serve(struct warden *w)
 		ioctl(w->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 }
 
-/* Kills every child we have; false: there is none. */
-static bool kill_children(void)
+int warden_see_children(struct warden *w)
 {
-	_cleanup_free_ char *list = NULL;
-	char path[64], *at, *end;
-	pid_t pid;
-	bool any = false;
+	char path[64];
 
 	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
-	if (fd_slurp_at(AT_FDCWD, path, &list, NULL) < 0)
-		return false;
-	for (at = list; (pid = (pid_t)strtol(at, &end, 10)) > 0; at = end)
-		any |= kill(pid, SIGKILL) == 0;
-	return any;
+	w->children = fopen(path, "re");
+	return w->children ? 0 : -errno;
+}
+
+static void kill_children(struct warden *w)
+{
+	pid_t pid;
+
+	rewind(w->children);
+	while (fscanf(w->children, "%d", &pid) == 1)
+		kill(pid, SIGKILL);
+}
+
+/* Takes what one of our children has to tell. 0: nobody has anything; -1: we have none. */
+static int wait_for_one(struct warden *w, int flags)
+{
+	int status = 0;
+	pid_t pid;
+
+	do
+		pid = waitpid(-1, &status, flags | __WALL);
+	while (pid < 0 && errno == EINTR);
+	if (pid == w->init.n && !WIFSTOPPED(status))
+		w->place.common->init_status = status;
+	return pid;
 }
 
 /* Whatever lives of the container has become our child by now, or is about to: it dies, and is reaped; vpid 1 not before
@@ -130,19 +146,18 @@ static bool kill_children(void)
 static void end_all(struct warden *w)
 {
 	char c;
-	int status;
-	pid_t pid;
 
 	__atomic_fetch_or(&w->place.map->flags, PID_MAP_DYING, __ATOMIC_SEQ_CST);
-	kill_children();
+	kill_children(w);
 	while (recv(w->hold, &c, 1, 0) > 0)
 		;
 	do {
-		kill_children();
-		pid = waitpid(-1, &status, __WALL);
-		if (pid == w->init.n && !WIFSTOPPED(status))
-			w->place.common->init_status = status;
-	} while (pid > 0 || errno == EINTR);
+		kill_children(w);
+		if (wait_for_one(w, 0) < 0)
+			break;
+		while (wait_for_one(w, WNOHANG) > 0)
+			;
+	} while (true);
 	__atomic_store_n(&w->place.common->ended, 1, __ATOMIC_RELEASE);
 }
 

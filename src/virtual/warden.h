@@ -2,6 +2,8 @@
 /* The warden: parent of vpid 1 and subreaper of the container, outside it. It answers the bell (layout.h), follows
  * an exec for as long as that takes, and sees to it that nothing outlives vpid 1. One thread, one loop, because
  * a ptracer is a thread. */
+#include <stdio.h>
+
 #include "base/vec.h"
 #include "ids/ids.h"
 #include "virtual/place.h"
@@ -32,6 +34,7 @@ struct warden {
 	int signals;              /* signalfd of SIGCHLD */
 	struct hpid init;
 	bool init_ended;
+	FILE *children;           /* /proc/PID/task/PID/children */
 	int log;                  /* of the container; -1: it has none */
 	int hold;                 /* until this is closed somebody may look at vpid 1, alive or not */
 	VEC(struct following) followed;
@@ -42,6 +45,9 @@ struct warden {
 	struct pid_view pids;     /* of view */
 	struct proc_view view;
 };
+
+/* Opens the list of its own children, from which it kills at the end: by then /proc may be out of reach. -errno. */
+int warden_see_children(struct warden *w);
 
 /* Serves until the container has ended; then common->ended is set. err-less: what fails concerns one call and is
  * its answer. */

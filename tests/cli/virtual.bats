@@ -319,3 +319,16 @@ for nr in 1000, 1000, 1001, 1000:
 	[ "$(pidspace log unknown | grep -c '^pidspace: ')" = 2 ]
 	pidspace delete -f unknown
 }
+
+@test "all of a container ends also when /proc has gone out of the warden's reach" {
+	is_root || return 0 # who cannot mount cannot take it away
+	unshare -m sh -c '
+		"$1" --root "$2" run -d --pids=virtual web -- sh -c "sleep 1000 & sleep 1000 & exec sleep 1000" &&
+		"$1" --root "$2" ps web -o host && mount -t tmpfs none /proc' sh "$PIDSPACE" "$STATE" >"$TMP/pids" 3>&-
+	pids=$(grep -E '^ *[0-9]+ *$' "$TMP/pids")
+	[[ $(wc -w <<<"$pids") == 3 ]]
+	kill -KILL "$(pidspace pid web 1)"
+	wait_for all_gone $pids
+	wait_for is_state web stopped
+	pidspace delete web
+}
