@@ -94,7 +94,7 @@ struct shim_image {
 	uint64_t rip, rsp;
 	uint64_t at;      /* where the instructions are */
 	uint64_t mask;    /* blocked signals, if masked */
-	uint32_t masked;
+	uint32_t masked, ignores_sigsys;
 	int32_t host, vpid;
 	uint32_t in_proc; /* TASK_IN_PROC */
 	uint32_t lent;    /* the memfd's number is that of a file of the program's, which the warden keeps: ASK_RETURN */
@@ -153,6 +153,7 @@ enum shim_exec {
 	EXEC_UNREADABLE = 1, /* it may not read the program */
 	EXEC_ALONE = 2,      /* nobody but the caller sees its descriptors, and all signals are blocked: it can have the memfd
 			      * already */
+	EXEC_IGNORES_SIGSYS = 4, /* for all that the guest knows; the kernel's action is the shim's */
 };
 #define EXEC_NO_FD 0x7fffffff
 

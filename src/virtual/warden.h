@@ -18,6 +18,7 @@ struct following {
 	int memfd;     /* the memfd's number in it; -1: it has none yet */
 	bool masked;   /* all its signals are blocked, in the new image they are to be */
 	uint64_t mask; /* these */
+	bool ignores_sigsys;
 	bool failed; /* it did not execute: let go of it at the next stop */
 };
 

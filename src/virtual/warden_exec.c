@@ -92,7 +92,8 @@ void warden_exec_ask(struct warden *w, struct bell *b)
 		return;
 	}
 	*f = (struct following){.tid = b->tid, .tgid = hpid_of(b->q.tgid), .memfd = -1,
-				.masked = b->q.arg[0] & EXEC_ALONE, .mask = b->q.arg[1]};
+				.masked = b->q.arg[0] & EXEC_ALONE, .mask = b->q.arg[1],
+				.ignores_sigsys = b->q.arg[0] & EXEC_IGNORES_SIGSYS};
 	if (ptrace(PTRACE_SEIZE, b->tid.n, 0, PTRACE_O_TRACEEXEC) < 0) {
 		b->q.ret = -errno;
 		w->followed.n--;
@@ -159,7 +160,7 @@ static int enter(struct warden *w, const struct following *f, struct hpid pid)
 	if (r.cs != CODE_64)
 		return -ENOEXEC;
 	image = (struct shim_image){.rip = r.rip, .rsp = r.rsp, .host = pid.n, .vpid = v.n, .masked = f->masked, .mask = f->mask,
-				    .n = has_memfd ? sizeof with_memfd : sizeof without,
+				    .ignores_sigsys = f->ignores_sigsys, .n = has_memfd ? sizeof with_memfd : sizeof without,
 				    .in_proc = !!(pid_map_flags(w->place.map, pid, v) & TASK_IN_PROC)};
 	image.at = place_at(r.rip, image.n);
 	e = replace(pid, &image, has_memfd ? with_memfd : without);

@@ -291,6 +291,19 @@ static void sigsys_by_default_kills(void)
 	BD_EQ(bd_reap(child) & 0x7f, SIGSYS);
 }
 
+static void ignores_sigsys_and_executes(void *arg)
+{
+	signal(SIGSYS, SIG_IGN);
+	execl("/bin/sh", "sh", "-c", "kill -SYS $$; exit 7", NULL);
+}
+
+static void exec_keeps_an_ignored_sigsys(void)
+{
+	pid_t child = bd_child(ignores_sigsys_and_executes, NULL);
+
+	BD_EQ(bd_reap(child), 7 << 8);
+}
+
 static void exec_keeps_what_is_ignored(void)
 {
 	char *argv[] = { "grep", "Sig[BIC]", "/proc/self/status", NULL }, *env[] = { NULL };
@@ -428,5 +441,6 @@ const struct bd_case bd_cases[] = {
 	{ "SIGSYS kills by default", sigsys_by_default_kills },
 	{ "the action of SIGSYS has a mask and flags", sigsys_handlers_like_others },
 	{ "exec keeps the mask and what is ignored", exec_keeps_what_is_ignored },
+	{ "exec keeps an ignored SIGSYS", exec_keeps_an_ignored_sigsys },
 	{},
 };

@@ -52,6 +52,7 @@ void shim_boot(long fd, const struct shim_image *image)
 		own()->in_proc = image->in_proc;
 		own()->host = image->host;
 		own()->vpid = image->vpid;
+		own()->sigsys.sa_handler = image->ignores_sigsys ? SIG_IGN : SIG_DFL;
 		put_back(image);
 		own()->small_stacks = go_note_is_there((const void *)image->rsp);
 		set = image->mask & ~SIG_BIT(SIGSYS);

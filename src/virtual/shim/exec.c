@@ -48,13 +48,15 @@ static long attempt(struct trap *t, int tgid, long fd)
 static long look_and_attempt(struct trap *t, bool one, uint64_t mask)
 {
 	bool unreadable;
-	long e = look_ahead(t, one, &unreadable), fd;
+	long e = look_ahead(t, one, &unreadable), fd, how;
 	int tgid = ids_self();
 
 	if (e < 0)
 		return e;
+	how = (unreadable ? EXEC_UNREADABLE : 0) | (one ? EXEC_ALONE : 0) |
+	      (own()->sigsys.sa_handler == SIG_IGN ? EXEC_IGNORES_SIGSYS : 0);
 	/* One thread of a process at a time: if the other succeeds, this one is gone. */
-	while ((fd = shim_ring(ASK_EXEC, tgid, (unreadable ? EXEC_UNREADABLE : 0) | (one ? EXEC_ALONE : 0), (long)mask)) == -EAGAIN)
+	while ((fd = shim_ring(ASK_EXEC, tgid, how, (long)mask)) == -EAGAIN)
 		CALL0(__NR_sched_yield);
 	return fd < 0 ? fd : attempt(t, tgid, fd);
 }
