@@ -71,6 +71,8 @@ struct shim_birth {
 	uint64_t args[11];   /* struct clone_args of clone3(2), ours */
 	uint64_t mask;       /* of init, which is blocked until its child ignores no more than it should */
 	uint64_t defaults;   /* shim_common.init_default of that moment */
+	uint32_t lends;      /* the parent sleeps while its child uses its memory, with actions of its own */
+	uint64_t sigsys[4];  /* the parent's action of SIGSYS then, which is noted in that memory */
 };
 #define BIRTH_PARENT 1u
 #define BIRTH_CHILD 2u

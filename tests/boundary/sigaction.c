@@ -411,6 +411,26 @@ static void a_vfork_child_resets_its_own(void)
 	raw(SYS_exit_group, 0);
 }
 
+static void a_vfork_child_has_its_own_sigsys(void)
+{
+	struct sigaction got;
+	pid_t child;
+	int st;
+
+	signal(SIGSYS, count);
+	child = vfork();
+	if (child == 0) {
+		signal(SIGSYS, SIG_DFL);
+		_exit(0);
+	}
+	BD_SYS(child);
+	BD_SYS(waitpid(child, &st, 0));
+	BD_SYS(sigaction(SIGSYS, NULL, &got));
+	BD_CHECK(got.sa_handler == count);
+	BD_DO(raw(SYS_kill, raw(SYS_getpid), SIGSYS));
+	BD_EQ(calls, 1);
+}
+
 static void sigsys_handlers_like_others(void)
 {
 	struct sigaction sa = { .sa_sigaction = look_at_mask, .sa_flags = SA_SIGINFO | SA_RESETHAND }, got;
@@ -441,6 +461,7 @@ const struct bd_case bd_cases[] = {
 	{ "SIGSYS kills by default", sigsys_by_default_kills },
 	{ "the action of SIGSYS has a mask and flags", sigsys_handlers_like_others },
 	{ "exec keeps the mask and what is ignored", exec_keeps_what_is_ignored },
+	{ "a vfork(2)ed child has its own action of SIGSYS", a_vfork_child_has_its_own_sigsys },
 	{ "exec keeps an ignored SIGSYS", exec_keeps_an_ignored_sigsys },
 	{},
 };

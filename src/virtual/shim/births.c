@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 
 extern const char shim_birth_entry[];
+_Static_assert(sizeof(struct sigaction) == sizeof(((struct shim_birth *)0)->sigsys), "room for an action");
 
 #define SETTID (CLONE_PARENT_SETTID | CLONE_CHILD_SETTID)
 
@@ -175,6 +176,9 @@ SPECIAL(births_begin)
 	if ((a.flags & (CLONE_FILES | CLONE_THREAD)) == CLONE_FILES)
 		own()->shares_files = 1;
 	b->bound = 0;
+	b->lends = (a.flags & (CLONE_VFORK | CLONE_VM | CLONE_SIGHAND)) == (CLONE_VFORK | CLONE_VM);
+	if (b->lends)
+		__builtin_memcpy(b->sigsys, &own()->sigsys, sizeof b->sigsys);
 	if (a.flags & CLONE_PARENT_SETTID)
 		store_tid(a.parent_tid, vpid);
 	/* With shared memory somebody may look before the child has got as far as storing it. */
@@ -223,6 +227,8 @@ long shim_born(long result, struct shim_birth *b)
 	bool blocked = b->from_init;
 	long ret = known(result, b);
 
+	if (result && b->lends)
+		__builtin_memcpy(&own()->sigsys, b->sigsys, sizeof b->sigsys);
 	if (blocked)
 		CALL4(__NR_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
 	return ret;
