@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -28,12 +29,13 @@ int channel_init(struct channel *c, int fd)
 	struct stat st;
 	int flags = fcntl(fd, F_GETFL);
 
-	*c = (struct channel){.fd = fd, .asker = -1, .cancel = -1, .step = AHEAD};
+	*c = (struct channel){.fd = fd, .asker = -1, .cancel = -1, .non_blocking = -1, .step = AHEAD};
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	c->regular = S_ISREG(st.st_mode);
 	c->socket = S_ISSOCK(st.st_mode);
-	if (S_ISFIFO(st.st_mode) && fcntl(fd, F_GETPIPE_SZ) < PIPE_SIZE)
+	c->pipe = S_ISFIFO(st.st_mode);
+	if (c->pipe && fcntl(fd, F_GETPIPE_SZ) < PIPE_SIZE)
 		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
 	if (c->regular) {
 		off_t at = lseek(fd, 0,
@@ -51,6 +53,9 @@ void channel_done(struct channel *c)
 	if (c->cancel >= 0)
 		close(c->cancel);
 	c->cancel = -1;
+	if (c->non_blocking >= 0)
+		close(c->non_blocking);
+	c->non_blocking = -1;
 	free(c->ahead);
 	c->ahead = NULL;
 }
@@ -91,25 +96,38 @@ static int wait_ready(const struct channel *c, short events)
 	return 0;
 }
 
-/* One transfer, however short. On pipes and sockets it never blocks where that can be had (pipes since
- * Linux 6.4), so that a cancelled writer does not hang on a reader that has stopped reading. */
+/* A description of our own, whose flags are nobody else's. A pipe with a name knows no RWF_NOWAIT (fs/pipe.c fifo_open()). */
+static int open_non_blocking(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* One transfer, however short. On pipes and sockets it never blocks, so that a cancelled writer does not hang on a reader
+ * that has stopped reading. */
 static ssize_t write_some(struct channel *c, const struct iovec *iov, int n)
 {
 	ssize_t r;
 
-	if (c->regular)
-		return writev(c->fd, iov, n);
 	if (c->socket) {
 		struct msghdr m = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
 		return sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
+	if (!c->pipe)
+		return writev(c->fd, iov, n);
 	if (!c->no_nowait) {
 		r = pwritev2(c->fd, iov, n, -1, RWF_NOWAIT);
 		if (r >= 0 || (errno != EOPNOTSUPP && errno != EINVAL))
 			return r;
 		c->no_nowait = true;
+		c->non_blocking = open_non_blocking(c->fd);
 	}
-	return writev(c->fd, iov, n);
+	if (c->non_blocking >= 0)
+		return writev(c->non_blocking, iov, n);
+	/* A pipe that is ready has room for as much as this (pipe(7)); more would block in the middle. */
+	return write(c->fd, iov->iov_base, iov->iov_len < PIPE_BUF ? iov->iov_len : PIPE_BUF);
 }
 
 static int write_all(struct channel *c, struct iovec *iov, size_t n)

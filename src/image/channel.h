@@ -12,8 +12,9 @@
 
 struct channel {
 	int fd;
-	bool regular, socket;
+	bool regular, socket, pipe;
 	bool no_nowait;   /* RWF_NOWAIT is not to be had here */
+	int non_blocking; /* owned: the same pipe, opened anew, where it is not; -1: none */
 	bool sync;        /* writing (regular): bytes go to the disk at once */
 	struct write_behind behind;
 	int asker;        /* borrowed; when it hangs up, writing gives up likewise. -1: none */

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -143,14 +144,13 @@ static void given_up(void **state)
 }
 
 /* Whoever wants the image goes away when the pipe is full and everybody waits for its reader. */
-static void asker_gone(void **state)
+static void asker_of_pipe_gone(const int p[2])
 {
 	struct image_writer *w;
 	struct pidspace_error err = {0};
-	int p[2], s[2];
+	int s[2];
 	pid_t child;
 
-	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s), 0);
 	child = fork();
 	assert_true(child >= 0);
@@ -173,6 +173,31 @@ static void asker_gone(void **state)
 	close(s[0]);
 	close(p[0]);
 	close(p[1]);
+}
+
+static void asker_gone(void **state)
+{
+	int p[2];
+
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	asker_of_pipe_gone(p);
+}
+
+/* A pipe with a name is another thing to write to: it does not know RWF_NOWAIT. */
+static void asker_gone_at_fifo(void **state)
+{
+	char dir[] = "/tmp/image-XXXXXX", path[64];
+	int p[2];
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/fifo", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	p[0] = open(path, O_RDWR | O_CLOEXEC);
+	p[1] = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(p[0] >= 0 && p[1] >= 0);
+	unlink(path);
+	rmdir(dir);
+	asker_of_pipe_gone(p);
 }
 
 /* A reader that is given up while nothing comes. */
@@ -293,6 +318,7 @@ int main(void)
 		cmocka_unit_test(full_device),	   cmocka_unit_test(file_size_limit),
 		cmocka_unit_test(closed_pipe),	   cmocka_unit_test(closed_socket),
 		cmocka_unit_test(not_writable),	   cmocka_unit_test(given_up), cmocka_unit_test(asker_gone),
+		cmocka_unit_test(asker_gone_at_fifo),
 		cmocka_unit_test(reader_given_up), cmocka_unit_test(no_commit),
 		cmocka_unit_test(brought_to_its_disk),
 		cmocka_unit_test(a_pipe_is_not_synced),
