@@ -132,8 +132,9 @@ static int take_process(void *arg, const struct twin_record *r)
 	n->head = pool_number(&m->head, r->part[TWIN_HEAD], r->len[TWIN_HEAD]);
 	if (r->fits_fds && all_zero(r->part[TWIN_LOCKS], r->len[TWIN_LOCKS]))
 		n->fds = pool_number(&m->fds, r->part[TWIN_FDS], r->len[TWIN_FDS]);
-	/* What is pending or runs must be looked at; several threads have more to tell. */
-	if (r->fits_fds && p->n_tasks == 1 && all_zero(r->part[TWIN_QUIET], r->len[TWIN_QUIET]))
+	/* What is pending or runs must be looked at; several threads have more to tell; and who was made dumpable for us looks
+	 * like somebody who always was. */
+	if (r->fits_fds && p->n_tasks == 1 && !p->leader->was_locked && all_zero(r->part[TWIN_QUIET], r->len[TWIN_QUIET]))
 		n->process = pool_number(&m->process, r->part[TWIN_PROCESS], r->len[TWIN_PROCESS]);
 	return 0;
 }
