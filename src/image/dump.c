@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/field.h"
+
 /* Longer content (of pipes, of sockets) is for restore, not for reading. */
 #define SHOWN_BYTES ((size_t)1024)
 
@@ -85,28 +87,6 @@ static struct json_object *dump_enum(const ProtobufCFieldDescriptor *f, int v)
 	return e ? json_object_new_string(e->name) : json_object_new_int(v);
 }
 
-static size_t size_of(const ProtobufCFieldDescriptor *f)
-{
-	switch (f->type) {
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return 8;
-	case PROTOBUF_C_TYPE_BOOL:
-		return sizeof(protobuf_c_boolean);
-	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return sizeof(void *);
-	case PROTOBUF_C_TYPE_BYTES:
-		return sizeof(ProtobufCBinaryData);
-	default:
-		return 4;
-	}
-}
-
 /* One value of field f, where protobuf-c keeps it in memory. */
 static struct json_object *dump_value(const ProtobufCFieldDescriptor *f, const void *at)
 {
@@ -153,7 +133,7 @@ static struct json_object *dump_repeated(const ProtobufCMessage *m,
 	struct json_object *list = json_object_new_array();
 
 	for (size_t i = 0; list && i < n; i++)
-		json_object_array_add(list, dump_value(f, at + i * size_of(f)));
+		json_object_array_add(list, dump_value(f, at + i * field_size(f)));
 	return list;
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/field.h"
+
 /* Where field f of a message lies: the value, or of a repeated one the pointer to its values. */
 static void *place(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
@@ -26,29 +28,6 @@ static size_t count(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f
 	return repeated(f) ? *(size_t *)((char *)m + f->quantifier_offset) : 1;
 }
 
-static size_t size_of(const ProtobufCFieldDescriptor *f)
-{
-	switch (f->type) {
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return 8;
-	case PROTOBUF_C_TYPE_BOOL:
-		return sizeof(protobuf_c_boolean);
-	case PROTOBUF_C_TYPE_STRING:
-		return sizeof(char *);
-	case PROTOBUF_C_TYPE_BYTES:
-		return sizeof(ProtobufCBinaryData);
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return sizeof(ProtobufCMessage *);
-	default:
-		return 4;
-	}
-}
-
 static bool same_message(const ProtobufCMessage *a, const ProtobufCMessage *b);
 
 static bool same_value(const ProtobufCFieldDescriptor *f, const void *a, const void *b)
@@ -69,13 +48,13 @@ static bool same_value(const ProtobufCFieldDescriptor *f, const void *a, const v
 		memcpy(&n, b, sizeof n);
 		return m == n || (m && n && same_message(m, n));
 	default:
-		return !memcmp(a, b, size_of(f));
+		return !memcmp(a, b, field_size(f));
 	}
 }
 
 static bool same_field(const ProtobufCFieldDescriptor *f, const ProtobufCMessage *a, const ProtobufCMessage *b)
 {
-	size_t n = count(a, f), size = size_of(f);
+	size_t n = count(a, f), size = field_size(f);
 
 	if (one_of(f) || n != count(b, f))
 		return false;
@@ -113,7 +92,7 @@ static void borrow_value(const ProtobufCFieldDescriptor *f, void *at, const void
 {
 	if (same_value(f, at, from)) {
 		free_value(f, at);
-		memcpy(at, from, size_of(f));
+		memcpy(at, from, field_size(f));
 	} else if (f->type == PROTOBUF_C_TYPE_MESSAGE && *(void **)at && *(void *const *)from) {
 		message_borrow(*(ProtobufCMessage **)at, *(ProtobufCMessage *const *)from);
 	}
@@ -128,7 +107,7 @@ static bool has_memory(const ProtobufCFieldDescriptor *f)
 static void borrow_list(const ProtobufCFieldDescriptor *f, ProtobufCMessage *m, const ProtobufCMessage *from)
 {
 	char **list = place(m, f), *its = *(char **)place(from, f);
-	size_t n = count(m, f), k = count(from, f), size = size_of(f);
+	size_t n = count(m, f), k = count(from, f), size = field_size(f);
 
 	if (!n || !k)
 		return;
@@ -177,7 +156,7 @@ void message_give_back(ProtobufCMessage *m, const ProtobufCMessage *from)
 		return;
 	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
-		size_t n = count(m, f), k = count(from, f), size = size_of(f);
+		size_t n = count(m, f), k = count(from, f), size = field_size(f);
 		if (!repeated(f)) {
 			if (has_memory(f))
 				give_back_value(f, place(m, f), place(from, f));
