@@ -32,7 +32,8 @@ pidspace() {
 
 # Starts the program in the background; its number goes to $!, and into what teardown kills.
 background() {
-	"$PIDSPACE" --root "$STATE" "$@" <&0 3>&- & # without <&0 it would be /dev/null
+	# Without <&0 it would be /dev/null. Under nohup(1) it would not hear of a hangup.
+	env --default-signal=HUP "$PIDSPACE" --root "$STATE" "$@" <&0 3>&- &
 	PIDS+=($!)
 }
 
